@@ -5,7 +5,7 @@
  */
 import * as z from "zod/mini";
 import { Job } from "../job.ts";
-import { Instant, Origin, Run, RunId } from "../run.ts";
+import { Instant, Run, RunId } from "../run.ts";
 
 /** The WebSocket subprotocol; it alone decides the version. */
 export const SUBPROTOCOL = "hybrid-runner.v1";
