@@ -32,6 +32,14 @@ export interface Channel {
   dial(signal: AbortSignal): Promise<Connection>;
 }
 
+/** Where the runner's own token comes from. */
+export interface TokenSource {
+  /** The token as it is now; re-read each time. Faults: `unavailable` (absent, unreadable, empty). */
+  read(signal: AbortSignal): Promise<string>;
+  /** Resolves when the token is another than at the last `read`; waits without end for one that cannot change. */
+  changed(signal: AbortSignal): Promise<void>;
+}
+
 export interface Connection {
   /** Queues one text frame. Throws `unavailable` when the link is no longer open: a frame is never dropped in silence. */
   send(text: string): void;

@@ -42,6 +42,8 @@ export interface PeerOptions<In extends Methods, Out extends Methods> {
   signal: AbortSignal;
   /** The largest frame that this end takes, in UTF-8 bytes. */
   frameBytes: number;
+  /** Stands around every handler: to count what is in hand, or to refuse it. */
+  around?: <T>(method: string, work: () => Promise<T>) => Promise<T>;
   /** Requests of the other side that may be in hand at once; one more is answered `busy`. */
   maxInHand?: number;
 }
@@ -86,6 +88,7 @@ interface Waiting {
 /** Makes a peer over an open connection; nothing happens before `run`. */
 export function createPeer<In extends Methods, Out extends Methods>(options: PeerOptions<In, Out>): Peer<Out> {
   const { connection, incoming, outgoing, clock, log, signal } = options;
+  const around = options.around ?? ((_method, work) => work());
   const maxInHand = options.maxInHand ?? 512;
   const waiting = new Map<RequestId, Waiting>();
   const ended = new AbortController();
@@ -175,7 +178,8 @@ export function createPeer<In extends Methods, Out extends Methods>(options: Pee
       const handler = options.handlers[method];
       if (handler === undefined) throw new Fault("internal", `Cannot take ${method}: it has no handler`);
       // The table proves that these parameters are this method's; the compiler cannot follow a dynamic key.
-      const result = await handler(checked.data as never, { signal, receivedAt: heardAt });
+      const context = { signal, receivedAt: heardAt };
+      const result = await around(method, async () => await handler(checked.data as never, context));
       const frame = resultFrame(id, result);
       if (!isLongerThan(frame, theirFrameBytes)) return frame;
       throw new Fault("unavailable", `Cannot answer ${method}: the answer is larger than the peer's frame limit`);

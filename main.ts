@@ -1,0 +1,155 @@
+/**
+ * hybrid-runner: the agent in the cluster. Composition root: settings → adapters → flow.
+ *
+ *     control plane                                                                  workflow engine
+ *          │                                                                               ▲   │
+ *          ▼                                                                               │   ▼
+ *       socket → text → frame → command → policy → handler ────────────────────────── engine port
+ *          ▲                                                                                   │
+ *          └──── text ← frame ← outbox ←──────────────────────── status ←─────────────────────┘
+ */
+import { createAudit } from "./adapters/audit.ts";
+import { createWebSocketChannel } from "./adapters/channel/websocket.ts";
+import { systemClock, systemRandom } from "./adapters/clock.ts";
+import { chooseEngine } from "./adapters/engine/choose.ts";
+import { serveHealth } from "./adapters/health.ts";
+import { createLog } from "./adapters/logging.ts";
+import { readPem, readSettings, type Settings, shownSettings } from "./adapters/settings.ts";
+import { fileToken, literalToken } from "./adapters/token.ts";
+import { type Io, resolveCommand } from "./cli/resolve.ts";
+import { USAGE } from "./cli/usage.ts";
+import { isFault, reasonOf } from "./mod/fault.ts";
+import { allowAll } from "./mod/flow/policy.ts";
+import { createRunner } from "./mod/flow/runner.ts";
+import type { Log, TokenSource } from "./mod/ports.ts";
+import { createRedactor } from "./mod/redact.ts";
+import { referencesIn } from "./mod/secrets/document.ts";
+import { reveal } from "./mod/secrets/secret.ts";
+import { tellToken } from "./mod/token.ts";
+import { VERSION } from "./mod/version.ts";
+
+/** 0 done, 1 a defect, 2 wrong usage or settings, 3 cannot start (a port in use, a state folder in use). */
+type ExitCode = 0 | 1 | 2 | 3;
+
+async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
+  const { settings, warnings } = readSettings(io.env);
+  const instanceId = systemRandom.uuid();
+  const log = createLog({
+    level: settings.logLevel,
+    format: settings.logFormat === "auto" ? (Deno.stderr.isTerminal() ? "pretty" : "json") : settings.logFormat,
+    write: (line) => io.stderr(`${line}\n`),
+    redact: (line) => createRedactor().line(line),
+    now: systemClock.now,
+  });
+  const { agentId, secretsManager } = settings;
+  log("info", "runner.starting", {
+    agentId,
+    instanceId,
+    version: VERSION,
+    secretsManager,
+    settings: shownSettings(settings),
+  });
+  for (const warning of warnings) log("warn", "settings.warning", { reason: warning });
+
+  const tokens = tokenSource(settings);
+  await tellOwnToken(tokens, log, stopping);
+  const { engine, message } = await chooseEngine(settings, io.env, log);
+  const runner = createRunner({
+    ...settings,
+    instanceId,
+    version: VERSION,
+    secretsProvider: secretsManager,
+    ...settings.file.local?.maxRuns === undefined ? {} : { maxRuns: settings.file.local.maxRuns },
+    channel: createWebSocketChannel({
+      serverUrl: settings.serverUrl,
+      tokens,
+      clock: systemClock,
+      ...readPem(settings),
+    }),
+    tokens,
+    engine,
+    ...message === undefined ? {} : { engineMessage: message },
+    policy: allowAll,
+    audit: createAudit({
+      write: (line) => io.stdout(`${line}\n`),
+      now: systemClock.now,
+      start: { agentId, instanceId, version: VERSION },
+    }),
+    secretNames: referencesIn,
+    createRedactor,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+
+  await using health = serveHealth({
+    loops: runner.loops,
+    conditions: async () => {
+      const { healthy, message } = await engine.health(stopping);
+      return [{ name: "control plane", ...runner.link() }, { name: "engine", ok: healthy, message }];
+    },
+  }, { hostname: settings.healthHost, port: settings.healthPort });
+  log("info", "runner.started", {
+    agentId,
+    address: `http://${settings.healthHost}:${health.port}`,
+    engine: engine.description.kind,
+  });
+  await runner.run(stopping);
+  await engine.close?.();
+  log("info", "runner.stopped", { agentId });
+  return 0;
+}
+
+function tokenSource({ authToken, authTokenFile }: Settings): TokenSource {
+  if (authToken) return literalToken(reveal(authToken));
+  return fileToken(authTokenFile ?? "", systemClock);
+}
+
+/** Says what the token's claims say; whether it is accepted is the control plane's to decide. */
+async function tellOwnToken(tokens: TokenSource, log: Log, signal: AbortSignal): Promise<void> {
+  try {
+    tellToken(await tokens.read(signal), systemClock.now(), log);
+  } catch (error) {
+    log("error", "token.unusable", { error });
+  }
+}
+
+const COMMANDS: Record<string, (args: string[], io: Io, stopping: AbortSignal) => Promise<number>> = {
+  run: (_args, io, stopping) => runCommand(io, stopping),
+  resolve: resolveCommand,
+  version: (_args, io) => Promise.resolve(io.stdout(`hybrid-runner ${VERSION}\n`) ?? 0),
+  help: (_args, io) => Promise.resolve(io.stdout(USAGE) ?? 0),
+};
+
+async function main(args: string[]): Promise<number> {
+  const io: Io = {
+    env: (name) => Deno.env.get(name),
+    stdout: (text) => void Deno.stdout.writeSync(new TextEncoder().encode(text)),
+    stderr: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  };
+  const stopping = new AbortController();
+  // As PID 1 the program would otherwise ignore SIGTERM.
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(name, () => stopping.abort(new Error(name)));
+  }
+  const [name = "run", ...rest] = args[0]?.startsWith("-") ? [args[0] === "--version" ? "version" : "help"] : args;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    io.stderr(`Cannot run ${JSON.stringify(name)}: there is no such command\n\n${USAGE}`);
+    return 2;
+  }
+  if (name === "run" && rest.includes("--help")) return COMMANDS.help?.([], io, stopping.signal) ?? 0;
+  try {
+    return await command(rest, io, stopping.signal);
+  } catch (error) {
+    io.stderr(`${reasonOfAll(error)}\n`);
+    return isFault(error, "invalid") ? 2 : isFault(error) && error.code !== "internal" ? 3 : 1;
+  }
+}
+
+/** The settings' fault has a line for each problem: they stay apart. */
+function reasonOfAll(error: unknown): string {
+  return isFault(error) ? error.message : `Cannot go on: ${reasonOf(error)}`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

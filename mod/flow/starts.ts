@@ -1,0 +1,168 @@
+/**
+ * Starting, stopping and removing runs: where at-least-once commands become exactly-once work. Commands on one run or
+ * one pipeline go one after the other; what exists decides before any clock does.
+ */
+import { Fault, isFault } from "../fault.ts";
+import type { Job } from "../job.ts";
+import type { Clock, Engine, StartRequest } from "../ports.ts";
+import type { Result, ToRunner } from "../protocol/methods.ts";
+import { isTerminal } from "../run.ts";
+import type { Keyed } from "./keyed.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Asked } from "./policy.ts";
+
+export interface StartsOptions {
+  engine: Engine;
+  gate: (asked: Asked) => void;
+  outbox: Outbox;
+  clock: Clock;
+  keyed: Keyed;
+  /** The furthest that a `notAfter` may lie away. */
+  objectLifeSeconds: number;
+  /** The control plane's clock less ours, milliseconds, as the session measured it. */
+  serverOffsetMs: () => number;
+}
+
+export interface StartParams {
+  runId: string;
+  pipelineId: string;
+  notAfter: string;
+  revision?: number | undefined;
+  job?: Job | undefined;
+}
+
+export interface Starts {
+  /** Starts a run, or answers what an earlier command of the same runId made. */
+  start(
+    method: string,
+    params: StartParams,
+    signal: AbortSignal,
+    receivedAt: number,
+  ): Promise<Result<ToRunner, "pipeline.run">>;
+  /** Stops a run; one that is not known is remembered until its `notAfter`, for its start may still be on its way. */
+  stop(runId: string, notAfter: string, signal: AbortSignal): Promise<Result<ToRunner, "run.stop">>;
+  /** Stops every live run of a pipeline. */
+  stopAll(pipelineId: string, signal: AbortSignal): Promise<string[]>;
+  /** Takes a pipeline away once its runs have ended and their ends are acknowledged. */
+  remove(pipelineId: string, revision: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Tolerance for the two clocks when a `notAfter` is held against the object's life. */
+const CLOCK_SLACK_MS = 60_000;
+/** How long `pipeline.delete` waits for the end of the pipeline's runs to be acknowledged. */
+const REMOVE_WAIT_MS = 60_000;
+
+export function createStarts(options: StartsOptions): Starts {
+  const { engine, gate, outbox, clock, keyed } = options;
+  /** Stops that came before their start: runId → until when they count, in our clock. */
+  const tombstones = new Map<string, number>();
+
+  return { start, stop, stopAll, remove };
+
+  function remove(pipelineId: string, revision: number, signal: AbortSignal): Promise<void> {
+    return keyed.run([pipelineId], async () => {
+      gate({ method: "pipeline.delete", pipelineId });
+      // Its runs end first and their ends are told, so that nothing of theirs is lost with their objects.
+      await stopAll(pipelineId, signal);
+      const until = clock.now() + REMOVE_WAIT_MS;
+      while (clock.now() < until && outbox.open().some((run) => run.pipelineId === pipelineId)) {
+        await clock.sleep(50, signal);
+      }
+      await engine.remove(pipelineId, revision, signal);
+    });
+  }
+
+  async function stopAll(pipelineId: string, signal: AbortSignal): Promise<string[]> {
+    const runIds = outbox.live().filter((run) => run.pipelineId === pipelineId).map((run) => run.runId);
+    await Promise.all(
+      runIds.map((runId) =>
+        keyed.run([runId], () => engine.stop(runId, signal)).then((run) => outbox.observe(run), (error) => {
+          if (!isFault(error, "not_found")) throw error;
+        })
+      ),
+    );
+    return runIds;
+  }
+
+  function stop(runId: string, notAfter: string, signal: AbortSignal): Promise<Result<ToRunner, "run.stop">> {
+    return keyed.run([runId], async () => {
+      gate({ method: "run.stop", runId });
+      try {
+        const run = await engine.stop(runId, signal);
+        outbox.observe(run);
+        return { runId, state: run.state, stopped: run.state === "stopped" || !isTerminal(run.state) };
+      } catch (error) {
+        if (!isFault(error, "not_found")) throw error;
+        // The start may still be on its way: remember the stop for as long as that start is valid.
+        bury(runId, Date.parse(notAfter) - options.serverOffsetMs());
+        return { runId, stopped: true };
+      }
+    });
+  }
+
+  function bury(runId: string, until: number): void {
+    const now = clock.now();
+    for (const [id, end] of tombstones) if (end < now) tombstones.delete(id);
+    tombstones.set(runId, Math.min(until, now + options.objectLifeSeconds * 1000 + CLOCK_SLACK_MS));
+  }
+
+  function start(
+    method: string,
+    { runId, pipelineId, notAfter, revision, job }: StartParams,
+    signal: AbortSignal,
+    receivedAt: number,
+  ): Promise<Result<ToRunner, "pipeline.run">> {
+    if (job && job.pipelineId !== pipelineId) {
+      throw new Fault("invalid", `Cannot carry out ${method}: the job is of pipeline ${job.pipelineId}`, {
+        path: "job.pipelineId",
+      });
+    }
+    return keyed.run([pipelineId, runId], async () => {
+      gate({ method, pipelineId, runId, ...job ? { job } : {} });
+      const received = new Date(receivedAt).toISOString();
+      const until = tombstones.get(runId);
+      if (until !== undefined && until >= clock.now()) {
+        const finished = new Date(clock.now()).toISOString();
+        outbox.observeUnborn({
+          runId,
+          pipelineId,
+          revision: job?.revision ?? revision ?? 0,
+          kind: job?.kind ?? "pipeline",
+          origin: "command",
+          state: "stopped",
+          times: { received, finished },
+          reason: { code: "Stopped", message: "The stop came before the start: the run never began" },
+        });
+        return { runId, state: "stopped", stopped: true };
+      }
+      // What exists decides first; only where there is nothing may the clock refuse, so that nothing runs twice.
+      if (await engine.find(runId, signal) === undefined) checkDeadline(method, notAfter);
+      const request: StartRequest = {
+        runId,
+        pipelineId,
+        origin: "command",
+        received,
+        ...job ? { job } : {},
+        ...revision === undefined ? {} : { revision },
+      };
+      const run = await engine.start(request, signal);
+      outbox.observe(run);
+      return { runId, state: run.state };
+    });
+  }
+
+  function checkDeadline(method: string, notAfter: string): void {
+    const serverNow = clock.now() + options.serverOffsetMs();
+    const until = Date.parse(notAfter);
+    if (until < serverNow) {
+      throw new Fault("invalid", `Cannot carry out ${method}: its notAfter ${notAfter} has passed`, {
+        path: "notAfter",
+      });
+    }
+    if (until > serverNow + options.objectLifeSeconds * 1000 + CLOCK_SLACK_MS) {
+      const message =
+        `its notAfter ${notAfter} lies further away than the ${options.objectLifeSeconds} s that objects live`;
+      throw new Fault("invalid", `Cannot carry out ${method}: ${message}`, { path: "notAfter" });
+    }
+  }
+}
