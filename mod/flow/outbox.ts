@@ -9,7 +9,7 @@ import type { RunStatus } from "../protocol/methods.ts";
 import { isTerminal, RANK, type Run, type RunState, type RunTimes } from "../run.ts";
 
 /** Delivers one status; resolves when the control plane has written it down. */
-export type Tell = (status: RunStatus, signal: AbortSignal) => Promise<void>;
+export type Tell = (status: RunStatus) => Promise<void>;
 
 export interface Outbox {
   /** Takes in how a run is now. Views that go back, or come after the end, change nothing. */
@@ -18,7 +18,7 @@ export interface Outbox {
   observeUnborn(run: Run): void;
   /** Tells all of a run's states again, as it is now. */
   retell(run: Run): void;
-  /** Delivers through `tell` until the signal aborts (the session ends or is renewed). */
+  /** Delivers through `tell` until the signal aborts; what is under way then ends by itself. */
   deliver(tell: Tell, signal: AbortSignal): Promise<void>;
   /** Every run that is live or not wholly acknowledged, with the note that was reached. */
   open(): RunStatus[];
@@ -127,7 +127,8 @@ export function createOutbox(
     underWay++;
     try {
       for (let head = entry.pending[0]; head !== undefined; head = entry.pending[0]) {
-        await tell(head.status, signal);
+        if (signal.aborted) return;
+        await tell(head.status);
         entry.pending.shift();
       }
       if (isTerminal(entry.run.state)) await settle(entry, signal);

@@ -79,7 +79,8 @@ export async function runSession(
   const over = new AbortController();
   /** Ends when nothing new is to be sent: statuses and logs stop, answers still go out. */
   const draining = new AbortController();
-  const sending = AbortSignal.any([over.signal, draining.signal, hard]);
+  const alive = AbortSignal.any([over.signal, hard]);
+  const sending = AbortSignal.any([alive, draining.signal]);
   let goodbyeSeconds: number | undefined;
 
   const peer: ServerPeer = createPeer({
@@ -111,7 +112,7 @@ export async function runSession(
   const began = clock.now();
 
   try {
-    const welcome = await sayHello(peer, options, AbortSignal.any([over.signal, hard]));
+    const welcome = await sayHello(peer, options, alive);
     peer.limitFrames(welcome.limits.frameBytes);
     options.connected(welcome.sessionId);
     log("info", "session.open", { sessionId: welcome.sessionId, version: welcome.serverVersion });
@@ -140,9 +141,10 @@ export async function runSession(
 
   async function tellChanges(peer: ServerPeer): Promise<void> {
     await Promise.all([
-      outbox.deliver((status, signal) => peer.request("run.status", status, { signal }).then(() => {}), sending),
+      // A renewal lets what is under way be answered: only what is new stops with `sending`.
+      outbox.deliver((status) => peer.request("run.status", status, { signal: alive }).then(() => {}), sending),
       options.events.deliver(
-        ({ kind: _kind, ...event }) => peer.request("pipeline.event", event, { signal: sending }),
+        ({ kind: _kind, ...event }) => peer.request("pipeline.event", event, { signal: alive }),
         sending,
       ),
     ]);

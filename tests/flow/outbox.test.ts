@@ -97,7 +97,7 @@ Deno.test("outbox: what is not acknowledged is told again on the next session, a
   const first = new AbortController();
   const lost = new Fault("unavailable", "Cannot get an answer: the link was lost");
   const failing = outbox.deliver(
-    (_status, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(lost))),
+    () => new Promise((_resolve, reject) => first.signal.addEventListener("abort", () => reject(lost))),
     first.signal,
   );
   await settled();
