@@ -3,7 +3,7 @@
  * be one). The value becomes `***`, the rest stays readable. Linear in the length of the text, whatever the text.
  */
 import { escapedForms } from "./redact/forms.ts";
-import { createKeyBlocks, KEY_MARKER } from "./redact/key-block.ts";
+import { createKeyBlocks, KEY_MARKER } from "./redact/key_block.ts";
 import { HINT, shapes } from "./redact/shapes.ts";
 import type { Secret } from "./secrets/secret.ts";
 

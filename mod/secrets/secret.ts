@@ -2,6 +2,7 @@
 
 const values = new WeakMap<Secret, Uint8Array>();
 
+/** An opaque value. */
 export class Secret {
   private constructor() {}
 
@@ -12,18 +13,22 @@ export class Secret {
     return secret;
   }
 
+  /** `***` */
   toString(): string {
     return "***";
   }
 
+  /** `***` */
   toJSON(): string {
     return "***";
   }
 
+  /** What `console.log` shows. */
   [Symbol.for("Deno.customInspect")](): string {
     return "Secret(***)";
   }
 
+  /** What `node:util` shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return "Secret(***)";
   }
