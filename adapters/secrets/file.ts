@@ -86,14 +86,15 @@ async function bytesOf(dir: string, name: SecretName, access: FileAccess, signal
       if (error instanceof Fault) throw error;
       const { code, reason } = rowOf(error);
       if (code === "not_found" && attempt < 2) continue;
-      throw fault(code, `${path}: ${reason}`, error);
+      // The path comes last: before a colon its last part ("secret: …") would look like an assignment to the redactor.
+      throw fault(code, `${reason} (the file is ${path})`, error);
     }
   }
 }
 
 /** What each of the system's errors means here, and what to do. */
 const rows = {
-  NotFound: { code: "not_found", reason: "there is no such file; put the secret there, or correct the reference" },
+  NotFound: { code: "not_found", reason: "no such file exists; put the secret there, or correct the reference" },
   NotADirectory: { code: "not_found", reason: "a part of the path is a file; correct the reference" },
   PermissionDenied: {
     code: "denied",

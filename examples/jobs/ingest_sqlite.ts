@@ -29,8 +29,6 @@ const Table = z.object({ name: z.string(), type: z.enum(["table", "view"]) });
 const Column = z.object({ name: z.string(), type: z.string() });
 const Count = z.object({ n: z.number() });
 
-if (import.meta.main) await main();
-
 async function main(): Promise<void> {
   try {
     const { source, sink } = Document.parse(parse(await Deno.readTextFile(Deno.env.get("HYBRID_RUNNER_CONFIG") ?? "")));
@@ -81,3 +79,5 @@ function readSchema(database: DatabaseSync): Ingested["tables"] {
 function say(text: string): void {
   console.log(`${new Date().toISOString()} ${text}`);
 }
+
+if (import.meta.main) await main();
