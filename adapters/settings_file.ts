@@ -1,5 +1,6 @@
 /** The YAML settings file: what is structured. Unknown keys are refused, so that a typo is never a silent default. */
 import * as z from "zod/mini";
+import "../mod/messages.ts";
 
 /** How the local engine runs jobs of a pipeline type. */
 const LocalCommand = z.strictObject({

@@ -1,5 +1,6 @@
 /** What a run is: its states, their order, and the view of it that every engine gives. */
 import * as z from "zod/mini";
+import "./messages.ts";
 
 /** OpenMetadata's pipeline states (`pipelineStatus.json`), as this product uses them. */
 export const RUN_STATES = ["queued", "running", "success", "partialSuccess", "failed", "stopped"] as const;

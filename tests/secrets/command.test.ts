@@ -105,7 +105,7 @@ command("fails closed: nothing is written, and an earlier result is removed", as
   assert.deepEqual(await names(`${dir}/out`), []);
   const lines = outcome.stderr.trimEnd().split("\n");
   assert.equal(lines.length, 2);
-  assert.match(lines[0] ?? "", /^not_found: Cannot read secret "secret:\/gone" from file: .*correct the reference$/);
+  assert.match(lines[0] ?? "", /^not_found: Cannot read secret "secret:\/gone" from file: .*correct the reference \(the file is .*\)$/);
   assert.match(lines[1] ?? "", /^malformed: Cannot read secret "secret:\/good#key" from file: .*no JSON object$/);
   const { code, message } = JSON.parse(outcome.termination ?? "");
   assert.equal(code, "not_found");

@@ -1,0 +1,156 @@
+/** Settings: every one missing or malformed is told, all at once, and no secret is shown. */
+import assert from "node:assert/strict";
+import { inspect } from "node:util";
+import {
+  ENVIRONMENT,
+  readPem,
+  readSettings,
+  type Row,
+  ROWS,
+  shownSettings,
+  WITHOUT_EFFECT,
+} from "../../adapters/settings.ts";
+import { isFault } from "../../mod/fault.ts";
+import { reveal } from "../../mod/secrets/secret.ts";
+
+const CANARY = "canary-7f3a";
+const good = { AGENT_ID: "a", SERVER_URL: "wss://control.example", AUTH_TOKEN: CANARY };
+const read = (env: Record<string, string>, file?: string) =>
+  readSettings((name) => env[name], () => {
+    if (file === undefined) throw new Deno.errors.NotFound("no such file");
+    return file;
+  });
+const problemsOf = (env: Record<string, string>, file?: string): string[] => {
+  try {
+    read(env, file);
+  } catch (error) {
+    assert(isFault(error, "invalid"));
+    return error.message.split("\n- ").slice(1);
+  }
+  return [];
+};
+
+Deno.test("settings: what is needed, and nothing else, is enough", () => {
+  const { settings, warnings } = read(good);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual([settings.agentId, settings.secretsManager, settings.executor, settings.healthPort], [
+    "a",
+    "kubernetes",
+    "auto",
+    8585,
+  ]);
+  assert.equal(settings.authToken && reveal(settings.authToken), CANARY);
+});
+
+Deno.test("settings: nothing at all: every one that is needed is told at once", () => {
+  const names = problemsOf({}).map((problem) => problem.split(" ")[0]);
+  assert.deepEqual(names, ["AGENT_ID", "SERVER_URL", "AUTH_TOKEN"]);
+});
+
+/** A value that each variable refuses. */
+const BAD: Record<string, string> = {
+  AGENT_ID: "x".repeat(513),
+  SERVER_URL: "https://control.example",
+  SECRETS_MANAGER: "lastpass",
+  EXECUTOR_TYPE: "nomad",
+  RECONNECT_DELAY_SECONDS: "five",
+  HYBRID_RUNNER_MAX_CONNECTION_SECONDS: "-1",
+  HYBRID_RUNNER_SHUTDOWN_GRACE_SECONDS: "1e9",
+  ARGO_SECONDS_AFTER_COMPLETION_TTL: "599",
+  HEALTH_PORT: "70000",
+  HEALTH_HOST: "everywhere",
+  LOG_LEVEL: "loud",
+  LOG_FORMAT: "xml",
+  HYBRID_RUNNER_SETTINGS: "/none.yaml",
+};
+
+Deno.test("settings: each malformed one is told with its name, its value and what is accepted, all at once", () => {
+  const problems = problemsOf({ ...good, ...BAD });
+  assert.deepEqual(problems.map((problem) => problem.split(" ")[0]).sort(), Object.keys(BAD).sort());
+  for (const problem of problems) {
+    const [name = ""] = problem.split(" ");
+    assert(problem.includes(`${name} is "${BAD[name]?.slice(0, 100)}`), problem);
+    assert(name === "HYBRID_RUNNER_SETTINGS" || problem.includes("accepted: "), problem);
+  }
+});
+
+Deno.test("settings: every row is either free text or has a bad value in this test", () => {
+  const rows: Row[] = Object.values(ROWS);
+  const judged = rows.filter((row) => row.accepts !== "a path" && row.isSecret !== true);
+  const untested = judged.map((row) => row.name).filter((name) => !(name in BAD));
+  assert.deepEqual(untested, []);
+});
+
+for (
+  const [name, env, file, says] of [
+    ["the file provider without its folder", { SECRETS_MANAGER: "file" }, undefined, /^SECRETS_DIR is missing/],
+    [
+      "the local engine without its folder",
+      { EXECUTOR_TYPE: "local" },
+      undefined,
+      /^HYBRID_RUNNER_STATE_DIR is missing/,
+    ],
+    ["a certificate without its key", { SERVER_CLIENT_CERTIFICATE_PATH: "/c.pem" }, undefined, /go together/],
+    [
+      "a settings file that is no YAML",
+      { HYBRID_RUNNER_SETTINGS: "/s.yaml" },
+      "a: [",
+      /HYBRID_RUNNER_SETTINGS is "\/s.yaml"/,
+    ],
+    ["an unknown key in the settings file", { HYBRID_RUNNER_SETTINGS: "/s.yaml" }, "lokal: {}", /lokal/],
+    [
+      "a wrong type in the settings file",
+      { HYBRID_RUNNER_SETTINGS: "/s.yaml" },
+      "local: {commands: 3}",
+      /local\.commands/,
+    ],
+  ] as const
+) {
+  Deno.test(`settings: ${name} is told`, () => {
+    const [problem = ""] = problemsOf({ ...good, ...env }, file);
+    assert.match(problem, says);
+  });
+}
+
+Deno.test("settings: a URL with a user, or without a host, is refused", () => {
+  for (const url of ["wss://u:p@host", "wss://", "host", "wss://host#x"]) {
+    assert.match(problemsOf({ ...good, SERVER_URL: url })[0] ?? "", /^SERVER_URL is /, url);
+  }
+});
+
+Deno.test("settings: what has no effect, and what is not safe, is said at start", () => {
+  const { warnings } = read({
+    ...good,
+    SERVER_URL: "ws://x",
+    AUTH_TOKEN_FILE: "/t",
+    INGESTION_IMAGE: "i",
+    ARGO_TOKEN: CANARY,
+  });
+  assert.equal(warnings.length, 4);
+  assert.match(warnings[0] ?? "", /no TLS/);
+  assert(!warnings.join().includes(CANARY));
+});
+
+Deno.test("settings: the token is in nothing that is shown", () => {
+  const { settings } = read(good);
+  for (
+    const shown of [JSON.stringify(shownSettings(settings)), inspect(settings, { depth: 9 }), Deno.inspect(settings)]
+  ) {
+    assert(!shown.includes(CANARY), shown);
+  }
+  assert(!problemsOf({ ...good, AGENT_ID: "" }).join().includes(CANARY));
+});
+
+Deno.test("settings: the permission list names every variable once", () => {
+  assert.equal(new Set(ENVIRONMENT).size, ENVIRONMENT.length);
+  for (const name of WITHOUT_EFFECT) assert(ENVIRONMENT.includes(name));
+});
+
+Deno.test("settings: PEM files that are absent or no PEM say so", () => {
+  const { settings } = read({ ...good, SERVER_CA_PATH: "/ca.pem" });
+  assert.throws(() => readPem(settings, () => "hello"), {
+    code: "invalid",
+    message: /SERVER_CA_PATH \/ca.pem: it is not PEM/,
+  });
+  assert.throws(() => readPem(settings), { code: "invalid", message: /SERVER_CA_PATH \/ca.pem/ });
+});
