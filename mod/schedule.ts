@@ -8,9 +8,11 @@
 import { Cron } from "croner";
 import { Fault, reasonOf } from "./fault.ts";
 
+/** A schedule that was read and found good. */
 export interface Schedule {
   /** Five fields; shorthands are spelled out. */
   readonly cron: string;
+  /** IANA name. */
   readonly timezone: string;
   /** The first slot after `time` (ms since the epoch). */
   next(time: number): number | undefined;

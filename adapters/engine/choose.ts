@@ -1,0 +1,60 @@
+/** Which engine runs the jobs: what EXECUTOR_TYPE says, or none with the reason, never a crash. */
+import { isFault } from "../../mod/fault.ts";
+import type { Engine, EngineLogs, Log } from "../../mod/ports.ts";
+import { systemClock } from "../clock.ts";
+import type { Settings } from "../settings.ts";
+import { createLocalEngine } from "./local/engine.ts";
+import { createNoEngine } from "./none.ts";
+
+export interface Chosen {
+  engine: Engine & Partial<EngineLogs> & { close?(): Promise<void> };
+  /** Why no jobs can run, where they cannot. */
+  message?: string;
+}
+
+/** Fault `conflict` where another runner uses the local engine's state folder. */
+export async function chooseEngine(
+  settings: Settings,
+  env: (name: string) => string | undefined,
+  log: Log,
+): Promise<Chosen> {
+  if (settings.executor !== "local") {
+    const asked = settings.executor === "auto" ? "no EXECUTOR_TYPE is set" : `EXECUTOR_TYPE is ${settings.executor}`;
+    return none(`${asked}, and this version runs jobs with EXECUTOR_TYPE=local only: the cluster engines come later`);
+  }
+  try {
+    const { commands = {}, ...rest } = settings.file.local ?? {};
+    const engine = await createLocalEngine({
+      agentId: settings.agentId,
+      stateDir: settings.stateDir ?? "",
+      commands,
+      ...rest,
+      secrets: secretsEnvironment(settings, env),
+      ttlSeconds: settings.objectLifeSeconds,
+      clock: systemClock,
+      log,
+    });
+    return { engine };
+  } catch (error) {
+    // Without the right to start processes (the compiled program) the runner still connects and says why it is idle.
+    if (isFault(error, "unavailable")) return none(error.message);
+    throw error;
+  }
+}
+
+function none(message: string): Chosen {
+  return { engine: createNoEngine(message), message };
+}
+
+/** What the wrapper needs to make its own secrets provider: the settings by their names, never a value. */
+function secretsEnvironment(
+  { secretsManager, secretsDir }: Settings,
+  env: (name: string) => string | undefined,
+): Record<string, string> {
+  const home = env("HOME");
+  return {
+    SECRETS_MANAGER: secretsManager,
+    ...secretsDir === undefined ? {} : { SECRETS_DIR: secretsDir },
+    ...home === undefined ? {} : { HOME: home },
+  };
+}
