@@ -20,7 +20,7 @@ export function readClaims(token: string): Claims {
   if (parts.length !== 3) {
     throw new Fault(
       "malformed",
-      `Cannot read the token: a JWT has 3 parts with dots between, this has ${parts.length}`,
+      `Cannot read the runner's token, which is no JWT (3 parts with dots between): it has ${parts.length}`,
     );
   }
   let payload: unknown;
@@ -29,10 +29,15 @@ export function readClaims(token: string): Claims {
     payload = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (char) => char.charCodeAt(0))));
   } catch {
     // No cause: a JSON error quotes what it could not read.
-    throw new Fault("malformed", "Cannot read the token: its middle part is not base64url of JSON");
+    throw new Fault(
+      "malformed",
+      "Cannot read the runner's token, which is no JWT: its middle part is not base64url of JSON",
+    );
   }
   const claims = Claims.safeParse(payload);
-  if (!claims.success) throw new Fault("malformed", "Cannot read the token: its claims have unexpected types");
+  if (!claims.success) {
+    throw new Fault("malformed", "Cannot read the runner's token, which is no JWT: its claims have unexpected types");
+  }
   return claims.data;
 }
 

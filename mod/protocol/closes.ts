@@ -11,9 +11,9 @@ export interface Close {
 export const CLOSES = {
   normal: { code: 1000, sender: "either", meaning: "renewal of the connection", then: "the runner dials anew at once" },
   goingAway: {
-    code: 1001,
+    code: 4400,
     sender: "either",
-    meaning: "the program is stopping",
+    meaning: "the program is stopping (applications cannot send 1001)",
     then: "the runner dials anew after its backoff; the control plane shows the runner as stopped",
   },
   tokenRefused: {

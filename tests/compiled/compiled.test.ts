@@ -1,0 +1,95 @@
+/** The executables in dist/, confined as in their images: they start, connect, resolve, and can do nothing else. */
+import assert from "node:assert/strict";
+import { RunnerView } from "../../control-plane/mod/views.ts";
+import { startConfined, UID, whyNot } from "./confined.ts";
+
+const reason = whyNot();
+if (reason !== undefined) throw new Error(`Cannot test the executables confined: ${reason}; run it as root on Linux`);
+const CANARY = "canary-31bf";
+const base = { HEALTH_PORT: "0", HEALTH_HOST: "127.0.0.1" };
+
+async function dataFolder(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  await Deno.chown(folder, UID, UID);
+  return folder;
+}
+
+Deno.test("compiled: both programs find each other; without a cluster the runner says so in hello and readiness", async () => {
+  const data = await dataFolder();
+  const controlPlane = { program: "hybrid-control-plane" as const, writable: { "/data": data } };
+  await using server = startConfined({
+    ...controlPlane,
+    args: ["serve", "--data", "/data", "--listen", "127.0.0.1:0", "--open-on-loopback"],
+  });
+  const [address = ""] = await server.seen(/http:\/\/127\.0\.0\.1:\d+/);
+  const issue = startConfined({ ...controlPlane, args: ["token", "issue", "--agent", "compiled", "--data", "/data"] });
+  assert.equal(await issue.ended(), 0, issue.text());
+  await using runner = startConfined({
+    program: "hybrid-runner",
+    env: { ...base, AGENT_ID: "compiled", SERVER_URL: address.replace("http", "ws"), AUTH_TOKEN: issue.text().trim() },
+  });
+  const [, health = ""] = await runner.seen(/"runner\.started".*"address":"([^"]+)"/);
+  await runner.seen(/session\.open/);
+  const view = RunnerView.parse(await (await fetch(`${address}/api/v1/runners/compiled`)).json());
+  assert.deepEqual([view.status, view.engine?.kind], ["Active", "none"]);
+  assert.match(view.engine?.message ?? "", /cluster engines/);
+  const ready = await fetch(`${health}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.match(await ready.text(), /^engine: /);
+  assert.equal(await (await fetch(`${health}/livez`)).text(), "ok\n");
+  assert(!runner.text().includes(issue.text().trim()), "the token is in the output");
+  assert.equal(await runner.terminate(), 0);
+  assert.match(runner.text(), /runner\.stopped/);
+  assert.equal(await server.terminate(), 0);
+  await Deno.remove(data, { recursive: true });
+});
+
+Deno.test("compiled: the local engine needs to start processes, which this program cannot: it says so and stays", async () => {
+  const data = await dataFolder();
+  const link = { AGENT_ID: "a", SERVER_URL: "ws://127.0.0.1:9", AUTH_TOKEN: CANARY };
+  const env = { ...base, ...link, EXECUTOR_TYPE: "local", HYBRID_RUNNER_STATE_DIR: "/data" };
+  await using runner = startConfined({ program: "hybrid-runner", env, writable: { "/data": data } });
+  await runner.seen(/"runner\.started".*"engine":"none"/);
+  assert.equal(await runner.terminate(), 0);
+  assert(!runner.text().includes(CANARY));
+  await Deno.remove(data, { recursive: true });
+});
+
+Deno.test("compiled: resolve writes into /hybrid-runner only, and fails closed", async () => {
+  const volume = await dataFolder(), elsewhere = await dataFolder();
+  const run = async (env: Record<string, string>, out: string) => {
+    await using resolve = startConfined({
+      program: "hybrid-runner",
+      args: ["resolve", "--document", "-", "--out", out],
+      env: { SECRETS_MANAGER: "env", ...env },
+      stdin: JSON.stringify({ password: "secret:/shop/password" }),
+      writable: { "/hybrid-runner": volume, "/elsewhere": elsewhere },
+    });
+    const code = await resolve.ended();
+    assert(!resolve.text().includes(CANARY), "the value is in the output");
+    return { code, text: resolve.text() };
+  };
+  const value = { HYBRID_RUNNER_SECRET_SHOP_PASSWORD: CANARY };
+  const good = await run(value, "/hybrid-runner/config");
+  assert.equal(good.code, 0, good.text);
+  assert.deepEqual(JSON.parse(await Deno.readTextFile(`${volume}/config`)), { password: CANARY });
+  const { mode, uid } = await Deno.stat(`${volume}/config`);
+  assert.deepEqual([(mode ?? 0) & 0o777, uid], [0o440, UID]);
+  const absent = await run({}, "/hybrid-runner/config");
+  assert.equal(absent.code, 1, absent.text);
+  assert.match(absent.text, /secret:\/shop\/password/);
+  assert.deepEqual([...Deno.readDirSync(volume)], [], "an earlier result was left behind");
+  assert.notEqual((await run(value, "/elsewhere/config")).code, 0);
+  assert.deepEqual([...Deno.readDirSync(elsewhere)], []);
+  for (const folder of [volume, elsewhere]) await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("compiled: the permissions are baked in, and no more than these", async () => {
+  const binary = new URL("../../dist/hybrid-runner", import.meta.url).pathname;
+  const { stdout } = await new Deno.Command("grep", { args: ["-aoE", `"permissions":\\{[^}]*\\}`, binary] }).output();
+  const baked = new TextDecoder().decode(stdout);
+  assert.match(baked, /"allow_write":\["\/hybrid-runner"\]/);
+  assert.match(baked, /"deny_run":\[\]/);
+  assert.match(baked, /"deny_ffi":\[\]/);
+  assert(!/"allow_(run|ffi|all|sys)":(?!null|false)/.test(baked), baked);
+});
