@@ -1,0 +1,24 @@
+/** What every part of the control plane's core is given. */
+import type { Clock, Log, Random } from "../../mod/ports.ts";
+import type { Feed } from "./feed.ts";
+import type { Storage } from "./ports.ts";
+
+export interface Core {
+  storage: Storage;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  feed: Feed;
+  /** Told in hello's answer. */
+  version: string;
+  heartbeatSeconds: number;
+  /** How long a connection may be without its hello. */
+  helloSeconds: number;
+  /** Aborts when the program stops. */
+  signal: AbortSignal;
+}
+
+/** The clock's time as RFC 3339. */
+export function instant(clock: Clock): string {
+  return new Date(clock.now()).toISOString();
+}

@@ -1,0 +1,214 @@
+/** The book of pipelines: what is wanted, what is on its way, what the runner has. */
+import { Fault } from "../../mod/fault.ts";
+import type { Job } from "../../mod/job.ts";
+import type { PipelineSummary } from "../../mod/protocol/methods.ts";
+import { type Core, instant } from "./core.ts";
+import { checkDocument } from "./document.ts";
+import { deleted, deployed, judgeMissing, judgeShown, type Verdict } from "./pipeline_rules.ts";
+import type { Transaction } from "./ports.ts";
+import { pipelineView } from "./projections.ts";
+import type { PipelineRecord } from "./records.ts";
+
+export interface Pipelines {
+  /**
+   * Wants a pipeline as the job says; the revision rises. Faults: `invalid` (plain text where a reference belongs),
+   * `conflict` (it is another runner's).
+   */
+  put(agentId: string, job: Omit<Job, "revision">): Promise<{ record: PipelineRecord; created: boolean }>;
+  toggle(pipelineId: string, enabled: boolean): Promise<PipelineRecord>;
+  /** A deletion is on record, and a stop on each of its open runs; answers those. */
+  remove(pipelineId: string): Promise<{ record: PipelineRecord; stopped: string[] }>;
+  /** Faults: `not_found`, for deleted ones too. */
+  get(pipelineId: string): Promise<PipelineRecord>;
+  /** Takes a page of the runner's snapshot. */
+  adopt(agentId: string, shown: PipelineSummary[]): Promise<{ pipelineId: string; verdict: Verdict }[]>;
+  /** What a complete snapshot of a runner did not show. */
+  missing(agentId: string, shown: ReadonlySet<string>): Promise<{ pipelineId: string; verdict: Verdict }[]>;
+  /** The runner carried out the change with this revision. */
+  changed(pipelineId: string, revision: number, summary: PipelineSummary | undefined): Promise<void>;
+  /** The runner refused it; `final`: nothing more is tried. Otherwise the change stays, and why it waits is shown. */
+  refused(pipelineId: string, revision: number, message: string, final: boolean): Promise<void>;
+  /** The runner knows newer revisions than this change: it gets a number above them, and is deployed whole. */
+  raise(pipelineId: string, above: number): Promise<void>;
+  event(
+    agentId: string,
+    event: { pipelineId: string; event: "minted" | "skipped" | "missed"; scheduledAt: string; runId?: string },
+  ): Promise<void>;
+}
+
+/** Makes the book over the storage. */
+export function createPipelines({ storage, clock, feed, log }: Core): Pipelines {
+  return { put, toggle, remove, get, adopt, missing, changed, refused, raise, event };
+
+  async function put(agentId: string, wanted: Omit<Job, "revision">) {
+    checkDocument(wanted.document);
+    const { pipelineId } = wanted;
+    const result = await storage.write(async (tx) => {
+      const known = await tx.pipeline(pipelineId);
+      const isLive = known !== undefined && known.deployment !== "deleted";
+      if (isLive && known.agentId !== agentId) {
+        throw new Fault(
+          "conflict",
+          `Cannot put the pipeline ${pipelineId}: it is on the runner ${known.agentId}; delete it there first`,
+          { path: "agentId" },
+        );
+      }
+      if (known?.deployment === "deleting") {
+        throw new Fault("conflict", `Cannot put the pipeline ${pipelineId}: it is being deleted; wait for its end`);
+      }
+      const revision = (known?.revision ?? 0) + 1;
+      const record: PipelineRecord = {
+        pipelineId,
+        agentId,
+        revision,
+        job: { ...wanted, revision },
+        ...known?.known === undefined ? {} : { known: known.known },
+        change: "deploy",
+        deployment: "pending",
+      };
+      await tx.putPipeline(record);
+      return { record, created: !isLive };
+    });
+    publish(result.record);
+    return result;
+  }
+
+  function toggle(pipelineId: string, enabled: boolean): Promise<PipelineRecord> {
+    return change(pipelineId, (record) => {
+      if (record.deployment === "deleting") {
+        throw new Fault("conflict", `Cannot toggle the pipeline ${pipelineId}: it is being deleted`);
+      }
+      const revision = record.revision + 1;
+      const { message: _message, job, ...rest } = record;
+      return {
+        ...rest,
+        revision,
+        ...job === undefined ? {} : { job: { ...job, enabled, revision } },
+        ...record.known === undefined ? {} : { known: { ...record.known, enabled } },
+        // A content that is not in force yet goes along: a toggle alone would leave it behind.
+        change: record.change === "deploy" || record.deployment === "failed" ? "deploy" : "toggle",
+        deployment: "pending",
+      };
+    });
+  }
+
+  async function remove(pipelineId: string) {
+    const result = await storage.write(async (tx) => {
+      const known = await live(tx, pipelineId);
+      const { message: _message, ...rest } = known;
+      const revision = known.deployment === "deleting" ? known.revision : known.revision + 1;
+      const record: PipelineRecord = { ...rest, revision, change: "delete", deployment: "deleting" };
+      await tx.putPipeline(record);
+      const stopped: string[] = [];
+      for (const run of await tx.openRuns(known.agentId)) {
+        if (run.pipelineId !== pipelineId) continue;
+        await tx.putRun({ ...run, stopRequestedAt: run.stopRequestedAt ?? instant(clock) });
+        stopped.push(run.runId);
+      }
+      return { record, stopped };
+    });
+    publish(result.record);
+    return result;
+  }
+
+  function get(pipelineId: string): Promise<PipelineRecord> {
+    return live(storage, pipelineId);
+  }
+
+  async function adopt(agentId: string, shown: PipelineSummary[]) {
+    const judged = await storage.write(async (tx) => {
+      const all: { record: PipelineRecord; verdict: Verdict }[] = [];
+      for (const summary of shown) {
+        const known = await tx.pipeline(summary.pipelineId);
+        if (known !== undefined && known.agentId !== agentId && known.deployment !== "deleted") {
+          log("warn", "pipeline.elsewhere", { agentId, pipelineId: summary.pipelineId });
+          continue;
+        }
+        const judgement = judgeShown(agentId, known?.agentId === agentId ? known : undefined, summary);
+        await tx.putPipeline(judgement.record);
+        all.push(judgement);
+      }
+      return all;
+    });
+    for (const { record } of judged) publish(record);
+    return judged.map(({ record, verdict }) => ({ pipelineId: record.pipelineId, verdict }));
+  }
+
+  async function missing(agentId: string, shown: ReadonlySet<string>) {
+    const judged = await storage.write(async (tx) => {
+      const all: { record: PipelineRecord; verdict?: Verdict }[] = [];
+      for (const record of await tx.pipelines({ agentId })) {
+        if (shown.has(record.pipelineId)) continue;
+        const judgement = judgeMissing(record);
+        if (judgement === undefined) await tx.forgetPipeline(record.pipelineId);
+        else await tx.putPipeline(judgement.record);
+        if (judgement !== undefined) all.push(judgement);
+      }
+      return all;
+    });
+    for (const { record } of judged) publish(record);
+    return judged.flatMap(({ record: { pipelineId }, verdict }) =>
+      verdict === undefined ? [] : [{ pipelineId, verdict }]
+    );
+  }
+
+  async function changed(pipelineId: string, revision: number, summary: PipelineSummary | undefined): Promise<void> {
+    await change(pipelineId, (record) => {
+      const known = summary === undefined ? record : { ...record, known: summary };
+      // A newer change came meanwhile: that one is sent next.
+      if (record.revision !== revision) return known;
+      return record.change === "delete" ? deleted(known) : deployed(known, revision);
+    });
+  }
+
+  async function refused(pipelineId: string, revision: number, message: string, final: boolean): Promise<void> {
+    await change(pipelineId, (record) => {
+      if (record.revision !== revision) return record;
+      if (!final) return { ...record, message };
+      const { change: _change, ...rest } = record;
+      return { ...rest, message, deployment: "failed" };
+    });
+  }
+
+  async function raise(pipelineId: string, above: number): Promise<void> {
+    await change(pipelineId, (record) => ({
+      ...record,
+      revision: Math.max(record.revision, above) + 1,
+      ...record.change === "toggle" && record.job !== undefined ? { change: "deploy" as const } : {},
+    }));
+  }
+
+  async function event(
+    agentId: string,
+    told: { pipelineId: string; event: "minted" | "skipped" | "missed"; scheduledAt: string; runId?: string },
+  ): Promise<void> {
+    await storage.write((tx) => tx.addPipelineEvent({ ...told, agentId, recordedAt: instant(clock) }));
+  }
+
+  async function change(
+    pipelineId: string,
+    how: (record: PipelineRecord) => PipelineRecord,
+  ): Promise<PipelineRecord> {
+    const after = await storage.write(async (tx) => {
+      const record = how(await live(tx, pipelineId));
+      await tx.putPipeline(record);
+      return record;
+    });
+    publish(after);
+    return after;
+  }
+
+  async function live(reads: Pick<Transaction, "pipeline">, pipelineId: string): Promise<PipelineRecord> {
+    const record = await reads.pipeline(pipelineId);
+    if (record !== undefined && record.deployment !== "deleted") return record;
+    throw new Fault("not_found", `Cannot find the pipeline ${pipelineId}: there is no such pipeline`);
+  }
+
+  function publish(record: PipelineRecord): void {
+    const view = pipelineView(record);
+    // What is deleted is told once more as being deleted: the list without it is read anew.
+    if (view !== undefined) return feed.publish({ event: "pipeline", data: view });
+    const last = pipelineView({ ...record, deployment: "deleting" });
+    if (last !== undefined) feed.publish({ event: "pipeline", data: last });
+  }
+}
