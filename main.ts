@@ -16,14 +16,13 @@ import { serveHealth } from "./adapters/health.ts";
 import { createLog } from "./adapters/logging.ts";
 import { readPem, readSettings, type Settings, shownSettings } from "./adapters/settings.ts";
 import { fileToken, literalToken } from "./adapters/token.ts";
-import { type Io, resolveCommand } from "./cli/resolve.ts";
+import type { Io } from "./cli/resolve.ts";
 import { USAGE } from "./cli/usage.ts";
 import { isFault, reasonOf } from "./mod/fault.ts";
 import { allowAll } from "./mod/flow/policy.ts";
 import { createRunner } from "./mod/flow/runner.ts";
 import type { Log, TokenSource } from "./mod/ports.ts";
 import { createRedactor } from "./mod/redact.ts";
-import { referencesIn } from "./mod/secrets/document.ts";
 import { reveal } from "./mod/secrets/secret.ts";
 import { tellToken } from "./mod/token.ts";
 import { VERSION } from "./mod/version.ts";
@@ -32,7 +31,7 @@ import { VERSION } from "./mod/version.ts";
 type ExitCode = 0 | 1 | 2 | 3;
 
 async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
-  const { settings, warnings } = readSettings(io.env);
+  const { settings, warnings } = await readSettings(io.env);
   const instanceId = systemRandom.uuid();
   const log = createLog({
     level: settings.logLevel,
@@ -75,7 +74,7 @@ async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
       now: systemClock.now,
       start: { agentId, instanceId, version: VERSION },
     }),
-    secretNames: referencesIn,
+    secretNames: async (document) => (await import("./mod/secrets/document.ts")).referencesIn(document),
     createRedactor,
     clock: systemClock,
     random: systemRandom,
@@ -114,9 +113,10 @@ async function tellOwnToken(tokens: TokenSource, log: Log, signal: AbortSignal):
   }
 }
 
+// What only one command, or only the first job needs is loaded then: every start would pay for it in time and memory.
 const COMMANDS: Record<string, (args: string[], io: Io, stopping: AbortSignal) => Promise<number>> = {
   run: (_args, io, stopping) => runCommand(io, stopping),
-  resolve: resolveCommand,
+  resolve: async (args, io, stopping) => await (await import("./cli/resolve.ts")).resolveCommand(args, io, stopping),
   version: (_args, io) => Promise.resolve(io.stdout(`hybrid-runner ${VERSION}\n`) ?? 0),
   help: (_args, io) => Promise.resolve(io.stdout(USAGE) ?? 0),
 };

@@ -2,12 +2,11 @@
  * The runner's settings: one table of environment variables and one optional YAML file for what is structured. All
  * problems are told at once, each with the setting's name, the bad value (never a secret's) and what is accepted.
  */
-import { parse as parseYaml } from "yaml";
 import { Fault, reasonOf } from "../mod/fault.ts";
 import type { LogLevel } from "../mod/ports.ts";
 import { SECRETS_MANAGERS } from "../mod/secrets/mapping.ts";
 import { Secret } from "../mod/secrets/secret.ts";
-import { type FileSettings, readFileSettings } from "./settings_file.ts";
+import type { FileSettings } from "./settings_file.ts";
 
 /** What the runner runs by. */
 export interface Settings {
@@ -233,10 +232,10 @@ export interface ReadSettings {
 }
 
 /** Reads all settings. Fault `invalid` whose message lists every problem, a line each. */
-export function readSettings(
+export async function readSettings(
   env: (name: string) => string | undefined,
   readText: (path: string) => string = Deno.readTextFileSync,
-): ReadSettings {
+): Promise<ReadSettings> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [key, row] of Object.entries<Row>(ROWS)) {
@@ -260,7 +259,10 @@ export function readSettings(
   if ((values.clientCertificatePath === undefined) !== (values.clientKeyPath === undefined)) {
     problems.push("SERVER_CLIENT_CERTIFICATE_PATH and SERVER_CLIENT_KEY_PATH go together: one of them is missing");
   }
-  const { file, fileProblems } = fileSettings(typeof settingsFile === "string" ? settingsFile : undefined, readText);
+  const { file, fileProblems } = await fileSettings(
+    typeof settingsFile === "string" ? settingsFile : undefined,
+    readText,
+  );
   problems.push(...fileProblems);
   if (problems.length > 0) {
     throw new Fault(
@@ -281,12 +283,17 @@ function check(row: Row, text: string, problems: string[]): unknown {
   return value;
 }
 
-function fileSettings(
+async function fileSettings(
   path: string | undefined,
   readText: (path: string) => string,
-): { file: FileSettings; fileProblems: string[] } {
+): Promise<{ file: FileSettings; fileProblems: string[] }> {
   if (path === undefined) return { file: {}, fileProblems: [] };
   try {
+    // Loaded only where there is a file: every start would pay for them.
+    const [{ parse: parseYaml }, { readFileSettings }] = await Promise.all([
+      import("yaml"),
+      import("./settings_file.ts"),
+    ]);
     const read = readFileSettings(parseYaml(readText(path)) ?? {});
     return { file: read.file, fileProblems: read.problems.map((problem) => `${path}: ${problem}`) };
   } catch (error) {

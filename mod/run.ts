@@ -21,7 +21,11 @@ export function isTerminal(state: RunState): boolean {
 }
 
 /** RFC 3339 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
-export const Instant = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/));
+export const Instant = z.string().check(
+  z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/),
+  // A deadline that is no time would never pass: every comparison with NaN is false.
+  z.refine((text) => !Number.isNaN(Date.parse(text)), "there is no such time"),
+);
 
 /** When each stage of a run happened; a stage that has not happened is absent. */
 export const RunTimes = z.object({

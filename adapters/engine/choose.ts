@@ -3,7 +3,6 @@ import { isFault } from "../../mod/fault.ts";
 import type { Engine, EngineLogs, Log } from "../../mod/ports.ts";
 import { systemClock } from "../clock.ts";
 import type { Settings } from "../settings.ts";
-import { createLocalEngine } from "./local/engine.ts";
 import { createNoEngine } from "./none.ts";
 
 export interface Chosen {
@@ -23,6 +22,7 @@ export async function chooseEngine(
     return none(`${asked}, and this version runs jobs with EXECUTOR_TYPE=local only: the cluster engines come later`);
   }
   try {
+    const { createLocalEngine } = await import("./local/engine.ts");
     const { commands = {}, ...rest } = settings.file.local ?? {};
     const engine = await createLocalEngine({
       agentId: settings.agentId,

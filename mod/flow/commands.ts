@@ -10,14 +10,14 @@ import type { Params, Result, ToRunner } from "../protocol/methods.ts";
 import type { Run } from "../run.ts";
 import { createKeyed } from "./keyed.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Asked } from "./policy.ts";
+import type { Gate } from "./policy.ts";
 import { createStarts, type StartParams } from "./starts.ts";
 
 type Started = Result<ToRunner, "pipeline.run">;
 
 export interface CommandsOptions {
   engine: Engine & Partial<EngineLogs>;
-  gate: (asked: Asked) => void;
+  gate: Gate;
   outbox: Outbox;
   clock: Clock;
   log: Log;
@@ -77,8 +77,8 @@ export function createCommands(options: CommandsOptions): Commands {
         return {};
       },
       "pipeline.toggle": ({ pipelineId, revision, enabled }, { signal }) =>
-        keyed.run([pipelineId], () => {
-          gate({ method: "pipeline.toggle", pipelineId });
+        keyed.run([pipelineId], async () => {
+          await gate({ method: "pipeline.toggle", pipelineId });
           return engine.enable(pipelineId, revision, enabled, signal);
         }),
       "pipeline.run": (params, context) => {
@@ -94,7 +94,7 @@ export function createCommands(options: CommandsOptions): Commands {
       "run.stop": ({ runId, notAfter }, { signal }) => stop(runId, notAfter, signal),
       "pipeline.stop": ({ pipelineId }, { signal }) =>
         keyed.run([pipelineId], async () => {
-          gate({ method: "pipeline.stop", pipelineId });
+          await gate({ method: "pipeline.stop", pipelineId });
           return { runIds: await stopAll(pipelineId, signal) };
         }),
       "pipeline.status": async ({ pipelineId }, { signal }) => {
@@ -146,8 +146,8 @@ export function createCommands(options: CommandsOptions): Commands {
         path: "job.revision",
       });
     }
-    return keyed.run([job.pipelineId], () => {
-      gate({ method: "pipeline.deploy", pipelineId: job.pipelineId, job });
+    return keyed.run([job.pipelineId], async () => {
+      await gate({ method: "pipeline.deploy", pipelineId: job.pipelineId, job });
       return engine.deploy(job, signal);
     });
   }

@@ -27,13 +27,16 @@ export type Policy = (asked: Asked) => Verdict;
 /** For now: whatever the protocol lets through. */
 export const allowAll: Policy = (): Verdict => ({ allowed: true, rule: "allow-all" });
 
+/** Throws `denied` where the policy says no; answers nothing where it says yes. */
+export type Gate = (asked: Asked) => Promise<void>;
+
 /** A gate that throws `denied` where the policy says no; it answers nothing where it says yes. */
 export function createGate(
   policy: Policy,
   audit: Audit,
-  secretNames: (document: string) => readonly string[],
-): (asked: Asked) => void {
-  return (asked) => {
+  secretNames: (document: string) => Promise<readonly string[]>,
+): Gate {
+  return async (asked) => {
     const verdict = policy(asked);
     audit({
       method: asked.method,
@@ -41,7 +44,7 @@ export function createGate(
       rule: verdict.rule,
       ...asked.pipelineId !== undefined ? { pipelineId: asked.pipelineId } : {},
       ...asked.runId !== undefined ? { runId: asked.runId } : {},
-      ...asked.job ? { revision: asked.job.revision, secrets: secretNames(asked.job.document) } : {},
+      ...asked.job ? { revision: asked.job.revision, secrets: await secretNames(asked.job.document) } : {},
     });
     if (verdict.allowed) return;
     throw new Fault("denied", `Cannot carry out ${asked.method}: ${verdict.reason ?? "the policy refuses it"}`, {

@@ -35,7 +35,7 @@ export interface RunnerOptions {
   policy: Policy;
   audit: Audit;
   /** The names of the secrets that a document refers to. */
-  secretNames: (document: string) => readonly string[];
+  secretNames: (document: string) => Promise<readonly string[]>;
   createRedactor: () => Redactor;
   clock: Clock;
   random: Random;

@@ -9,11 +9,11 @@ import type { Result, ToRunner } from "../protocol/methods.ts";
 import { isTerminal } from "../run.ts";
 import type { Keyed } from "./keyed.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Asked } from "./policy.ts";
+import type { Gate } from "./policy.ts";
 
 export interface StartsOptions {
   engine: Engine;
-  gate: (asked: Asked) => void;
+  gate: Gate;
   outbox: Outbox;
   clock: Clock;
   keyed: Keyed;
@@ -61,7 +61,7 @@ export function createStarts(options: StartsOptions): Starts {
 
   function remove(pipelineId: string, revision: number, signal: AbortSignal): Promise<void> {
     return keyed.run([pipelineId], async () => {
-      gate({ method: "pipeline.delete", pipelineId });
+      await gate({ method: "pipeline.delete", pipelineId });
       // Its runs end first and their ends are told, so that nothing of theirs is lost with their objects.
       await stopAll(pipelineId, signal);
       const until = clock.now() + REMOVE_WAIT_MS;
@@ -86,7 +86,7 @@ export function createStarts(options: StartsOptions): Starts {
 
   function stop(runId: string, notAfter: string, signal: AbortSignal): Promise<Result<ToRunner, "run.stop">> {
     return keyed.run([runId], async () => {
-      gate({ method: "run.stop", runId });
+      await gate({ method: "run.stop", runId });
       try {
         const run = await engine.stop(runId, signal);
         outbox.observe(run);
@@ -118,7 +118,7 @@ export function createStarts(options: StartsOptions): Starts {
       });
     }
     return keyed.run([pipelineId, runId], async () => {
-      gate({ method, pipelineId, runId, ...job ? { job } : {} });
+      await gate({ method, pipelineId, runId, ...job ? { job } : {} });
       const received = new Date(receivedAt).toISOString();
       const until = tombstones.get(runId);
       if (until !== undefined && until >= clock.now()) {

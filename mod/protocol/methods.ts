@@ -79,10 +79,29 @@ const RunAccepted = z.object({
 
 const OwnJobRun = z.object({ runId: RunId, notAfter: Instant, job: JobContent });
 
+/**
+ * One method whose schemas are made when they are first used: the whole table at once would cost every start some
+ * milliseconds and megabytes, and most methods are never called.
+ */
+function method<P extends z.ZodMiniType, R extends z.ZodMiniType>(
+  params: () => P,
+  result: () => R,
+): { readonly params: P; readonly result: R } {
+  let madeParams: P | undefined, madeResult: R | undefined;
+  return {
+    get params(): P {
+      return madeParams ??= params();
+    },
+    get result(): R {
+      return madeResult ??= result();
+    },
+  };
+}
+
 /** Requests that the runner makes of the control plane. */
 export const TO_CONTROL_PLANE = {
-  "runner.hello": {
-    params: z.object({
+  "runner.hello": method(() =>
+    z.object({
       agentId: Id,
       instanceId: z.string().check(z.minLength(1), z.maxLength(64)),
       role: z.enum(["active", "standby"]),
@@ -104,8 +123,8 @@ export const TO_CONTROL_PLANE = {
       objectLifeSeconds: z.int().check(z.minimum(600)),
       /** The largest frame that the runner takes. */
       frameBytes: z.int().check(z.minimum(64 * 1024)),
-    }),
-    result: z.object({
+    }), () =>
+    z.object({
       sessionId: z.string(),
       heartbeatSeconds: z.number().check(z.positive()),
       limits: z.object({ frameBytes: z.int(), snapshotPage: z.int().check(z.positive()) }),
@@ -113,20 +132,17 @@ export const TO_CONTROL_PLANE = {
       clock: Instant,
       /** The snapshot is to include acknowledged runs that still exist (after a restore). */
       full: z.boolean(),
-    }),
-  },
-  "runner.heartbeat": {
-    params: z.object({
+    })),
+  "runner.heartbeat": method(() =>
+    z.object({
       inFlight: z.int().check(z.nonnegative()),
       /** Free places for runs, where there is a maximum. */
       free: z.optional(z.int().check(z.nonnegative())),
       oldestUnacknowledgedSeconds: z.number().check(z.nonnegative()),
       clock: Instant,
-    }),
-    result: z.object({ clock: Instant, standbys: z.optional(z.int()) }),
-  },
-  "runs.snapshot": {
-    params: z.object({
+    }), () => z.object({ clock: Instant, standbys: z.optional(z.int()) })),
+  "runs.snapshot": method(() =>
+    z.object({
       snapshotId: z.string().check(z.maxLength(64)),
       /** 0, 1, 2…; the answer to the page with `last` may hold `missing`. */
       page: z.int().check(z.nonnegative()),
@@ -134,27 +150,25 @@ export const TO_CONTROL_PLANE = {
       runs: z.array(RunStatus).check(z.maxLength(1000)),
       /** Only after the answer's `missing`, on a page of its own: those that a live look did not find. */
       absent: z.optional(z.array(RunId).check(z.maxLength(10000))),
-    }),
-    result: z.object({
+    }), () =>
+    z.object({
       /** Runs that are to be stopped, since a stop is on record; every other one is kept. */
       decisions: z.array(z.object({ runId: RunId, verdict: z.enum(["keep", "stop"]) })),
       missing: z.optional(z.array(RunId)),
-    }),
-  },
-  "pipelines.snapshot": {
-    params: z.object({
+    })),
+  "pipelines.snapshot": method(() =>
+    z.object({
       snapshotId: z.string().check(z.maxLength(64)),
       page: z.int().check(z.nonnegative()),
       last: z.boolean(),
       pipelines: z.array(PipelineSummary).check(z.maxLength(1000)),
-    }),
-    result: z.object({
+    }), () =>
+    z.object({
       decisions: z.array(z.object({ pipelineId: Id, verdict: z.enum(["keep", "deploy", "delete"]) })),
-    }),
-  },
-  "run.status": { params: RunStatus, result: Empty },
-  "log.chunk": {
-    params: z.object({
+    })),
+  "run.status": method(() => RunStatus, () => Empty),
+  "log.chunk": method(() =>
+    z.object({
       streamId: StreamId,
       /** Resumes after what this chunk holds. */
       cursor: Cursor,
@@ -165,33 +179,30 @@ export const TO_CONTROL_PLANE = {
       end: z.optional(
         z.object({ reason: z.enum(["finished", "gone", "not-following", "failed"]), message: z.optional(Text) }),
       ),
-    }),
-    result: z.object({
+    }), () =>
+    z.object({
       /** Bytes that may be sent in addition: given when the reader has taken the chunk. */
       credit: z.int().check(z.nonnegative()),
-    }),
-  },
-  "pipeline.event": {
-    params: z.object({
+    })),
+  "pipeline.event": method(() =>
+    z.object({
       pipelineId: Id,
       event: z.enum(["minted", "skipped", "missed"]),
       scheduledAt: Instant,
       runId: z.optional(RunId),
-    }),
-    result: Empty,
-  },
+    }), () => Empty),
 } as const;
 
 /** Requests that the control plane makes of the runner. */
 export const TO_RUNNER = {
-  "pipeline.deploy": { params: z.object({ revision: Revision, job: JobContent }), result: PipelineSummary },
-  "pipeline.delete": { params: z.object({ pipelineId: Id, revision: Revision }), result: Empty },
-  "pipeline.toggle": {
-    params: z.object({ pipelineId: Id, revision: Revision, enabled: z.boolean() }),
-    result: PipelineSummary,
-  },
-  "pipeline.run": {
-    params: z.object({
+  "pipeline.deploy": method(() => z.object({ revision: Revision, job: JobContent }), () => PipelineSummary),
+  "pipeline.delete": method(() => z.object({ pipelineId: Id, revision: Revision }), () => Empty),
+  "pipeline.toggle": method(
+    () => z.object({ pipelineId: Id, revision: Revision, enabled: z.boolean() }),
+    () => PipelineSummary,
+  ),
+  "pipeline.run": method(() =>
+    z.object({
       runId: RunId,
       pipelineId: Id,
       notAfter: Instant,
@@ -199,43 +210,37 @@ export const TO_RUNNER = {
       revision: z.optional(Revision),
       /** Ad-hoc configuration in place of the deployed one. */
       job: z.optional(JobContent),
-    }),
-    result: RunAccepted,
-  },
-  "run.stop": {
-    params: z.object({ runId: RunId, notAfter: Instant }),
-    result: z.object({ runId: RunId, state: z.optional(Run.shape.state), stopped: z.boolean() }),
-  },
-  "pipeline.stop": { params: z.object({ pipelineId: Id }), result: z.object({ runIds: z.array(RunId) }) },
-  "pipeline.status": {
-    params: z.object({ pipelineId: Id }),
-    result: z.object({ pipeline: z.optional(PipelineSummary), runs: z.array(Run) }),
-  },
-  "log.open": { params: LogOpen, result: z.object({ streamId: StreamId, runId: RunId }) },
-  "log.close": { params: z.object({ streamId: StreamId }), result: Empty },
-  "automation.run": { params: OwnJobRun, result: RunAccepted },
-  "application.run": { params: OwnJobRun, result: RunAccepted },
-  "service.status": {
-    params: Empty,
-    result: z.object({
+    }), () => RunAccepted),
+  "run.stop": method(
+    () => z.object({ runId: RunId, notAfter: Instant }),
+    () => z.object({ runId: RunId, state: z.optional(Run.shape.state), stopped: z.boolean() }),
+  ),
+  "pipeline.stop": method(() => z.object({ pipelineId: Id }), () => z.object({ runIds: z.array(RunId) })),
+  "pipeline.status": method(
+    () => z.object({ pipelineId: Id }),
+    () => z.object({ pipeline: z.optional(PipelineSummary), runs: z.array(Run) }),
+  ),
+  "log.open": method(() => LogOpen, () => z.object({ streamId: StreamId, runId: RunId })),
+  "log.close": method(() => z.object({ streamId: StreamId }), () => Empty),
+  "automation.run": method(() => OwnJobRun, () => RunAccepted),
+  "application.run": method(() => OwnJobRun, () => RunAccepted),
+  "service.status": method(() => Empty, () =>
+    z.object({
       version: z.string(),
       engine: z.object({ kind: z.string(), version: z.string(), healthy: z.boolean(), message: z.string() }),
       /** Addresses to allow-list at a source, where they can be known. */
       hostAddresses: z.array(z.string()),
-    }),
-  },
-  "job.plan": {
-    params: z.object({ job: JobContent }),
-    result: z.object({
+    })),
+  "job.plan": method(() => z.object({ job: JobContent }), () =>
+    z.object({
       manifests: z.array(z.unknown()),
       verdict: z.object({ allowed: z.boolean(), rule: z.string() }),
-    }),
-  },
-  "canary.run": { params: z.object({ runId: RunId, notAfter: Instant }), result: RunAccepted },
-  "server.goodbye": {
-    params: z.object({ afterSeconds: z.number().check(z.nonnegative(), z.maximum(3600)) }),
-    result: Empty,
-  },
+    })),
+  "canary.run": method(() => z.object({ runId: RunId, notAfter: Instant }), () => RunAccepted),
+  "server.goodbye": method(
+    () => z.object({ afterSeconds: z.number().check(z.nonnegative(), z.maximum(3600)) }),
+    () => Empty,
+  ),
 } as const;
 
 export type ToControlPlane = typeof TO_CONTROL_PLANE;

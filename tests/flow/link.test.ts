@@ -116,7 +116,7 @@ for (
 }
 
 Deno.test("link: two instances wait at the cap; a goodbye spreads over its seconds", async () => {
-  const two = play([{ code: 4409 }]), bye = play([{ code: 1001, goodbyeSeconds: 20 }], 0.5);
+  const two = play([{ code: 4409 }]), bye = play([{ code: 4400, goodbyeSeconds: 20 }], 0.5);
   await settled();
   await Promise.all([two.clock.advance(9_000), bye.clock.advance(9_000)]);
   assert.deepEqual([two.dials.length, bye.dials.length], [1, 1]);

@@ -165,7 +165,7 @@ Deno.test("session: renewal awaits answers, closes with 1000, dials at once, los
   assert(!world.events.includes("link.waiting"));
 });
 
-Deno.test("session: stopping tells what is left, refuses what is new, says 1001", async () => {
+Deno.test("session: stopping tells what is left, refuses what is new, says 4400", async () => {
   let isHeld = true;
   const held: (() => void)[] = [];
   await using world = createWorld({
@@ -180,7 +180,7 @@ Deno.test("session: stopping tells what is left, refuses what is new, says 1001"
   });
   isHeld = false;
   held.forEach((answer) => answer());
-  assert.equal((await within(closed)).code, 1001);
+  assert.equal((await within(closed)).code, 4400);
   await stopped;
   assert.equal(world.states(run("6")).at(-1), "success");
 });
@@ -209,7 +209,7 @@ Deno.test("snapshot: missing runs are looked up live: told again, or absent", as
   await peer.request("canary.run", { runId: run("1"), notAfter: inAnHour() }, { signal: never });
   await world.until(ended(run("1")));
   const before = world.states(run("1")).length;
-  connection.close(1001, "the control plane restarts");
+  connection.close(4400, "the control plane restarts");
   await world.session(1);
   await world.until(() => world.states(run("1")).length === before * 2);
   const absent = world.told.flatMap((one) => one.method === "runs.snapshot" ? one.params.absent ?? [] : []);
@@ -224,7 +224,7 @@ Deno.test("snapshot: after a restore it holds acknowledged runs too, in pages", 
     await world.until(ended(run(n)));
   }
   const already = world.told.length;
-  connection.close(1001, "the control plane restarts");
+  connection.close(4400, "the control plane restarts");
   await world.session(1);
   await world.until((told) => told.slice(already).some((one) => one.method === "pipelines.snapshot"));
   const pages = world.told.slice(already).flatMap((one) => one.method === "runs.snapshot" ? [one.params] : []);

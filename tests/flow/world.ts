@@ -153,7 +153,7 @@ export function createWorld(options: WorldOptions = {}): World {
     engine: options.engine ?? engine,
     policy: options.policy ?? allowAll,
     audit: (record) => void audit.push(record),
-    secretNames: referencesIn,
+    secretNames: (document) => Promise.resolve(referencesIn(document)),
     createRedactor,
     clock: systemClock,
     random: { uuid: () => crypto.randomUUID(), float: () => 0.5 },

@@ -20,9 +20,9 @@ const read = (env: Record<string, string>, file?: string) =>
     if (file === undefined) throw new Deno.errors.NotFound("no such file");
     return file;
   });
-const problemsOf = (env: Record<string, string>, file?: string): string[] => {
+const problemsOf = async (env: Record<string, string>, file?: string): Promise<string[]> => {
   try {
-    read(env, file);
+    await read(env, file);
   } catch (error) {
     assert(isFault(error, "invalid"));
     return error.message.split("\n- ").slice(1);
@@ -30,8 +30,8 @@ const problemsOf = (env: Record<string, string>, file?: string): string[] => {
   return [];
 };
 
-Deno.test("settings: what is needed, and nothing else, is enough", () => {
-  const { settings, warnings } = read(good);
+Deno.test("settings: what is needed, and nothing else, is enough", async () => {
+  const { settings, warnings } = await read(good);
   assert.deepEqual(warnings, []);
   assert.deepEqual([settings.agentId, settings.secretsManager, settings.executor, settings.healthPort], [
     "a",
@@ -42,8 +42,8 @@ Deno.test("settings: what is needed, and nothing else, is enough", () => {
   assert.equal(settings.authToken && reveal(settings.authToken), CANARY);
 });
 
-Deno.test("settings: nothing at all: every one that is needed is told at once", () => {
-  const names = problemsOf({}).map((problem) => problem.split(" ")[0]);
+Deno.test("settings: nothing at all: every one that is needed is told at once", async () => {
+  const names = (await problemsOf({})).map((problem) => problem.split(" ")[0]);
   assert.deepEqual(names, ["AGENT_ID", "SERVER_URL", "AUTH_TOKEN"]);
 });
 
@@ -64,8 +64,8 @@ const BAD: Record<string, string> = {
   HYBRID_RUNNER_SETTINGS: "/none.yaml",
 };
 
-Deno.test("settings: each malformed one is told with its name, its value and what is accepted, all at once", () => {
-  const problems = problemsOf({ ...good, ...BAD });
+Deno.test("settings: each malformed one is told with its name, its value and what is accepted, all at once", async () => {
+  const problems = await problemsOf({ ...good, ...BAD });
   assert.deepEqual(problems.map((problem) => problem.split(" ")[0]).sort(), Object.keys(BAD).sort());
   for (const problem of problems) {
     const [name = ""] = problem.split(" ");
@@ -74,7 +74,7 @@ Deno.test("settings: each malformed one is told with its name, its value and wha
   }
 });
 
-Deno.test("settings: every row is either free text or has a bad value in this test", () => {
+Deno.test("settings: every row is either free text or has a bad value in this test", async () => {
   const rows: Row[] = Object.values(ROWS);
   const judged = rows.filter((row) => row.accepts !== "a path" && row.isSecret !== true);
   const untested = judged.map((row) => row.name).filter((name) => !(name in BAD));
@@ -106,20 +106,20 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`settings: ${name} is told`, () => {
-    const [problem = ""] = problemsOf({ ...good, ...env }, file);
+  Deno.test(`settings: ${name} is told`, async () => {
+    const [problem = ""] = await problemsOf({ ...good, ...env }, file);
     assert.match(problem, says);
   });
 }
 
-Deno.test("settings: a URL with a user, or without a host, is refused", () => {
+Deno.test("settings: a URL with a user, or without a host, is refused", async () => {
   for (const url of ["wss://u:p@host", "wss://", "host", "wss://host#x"]) {
-    assert.match(problemsOf({ ...good, SERVER_URL: url })[0] ?? "", /^SERVER_URL is /, url);
+    assert.match((await problemsOf({ ...good, SERVER_URL: url }))[0] ?? "", /^SERVER_URL is /, url);
   }
 });
 
-Deno.test("settings: what has no effect, and what is not safe, is said at start", () => {
-  const { warnings } = read({
+Deno.test("settings: what has no effect, and what is not safe, is said at start", async () => {
+  const { warnings } = await read({
     ...good,
     SERVER_URL: "ws://x",
     AUTH_TOKEN_FILE: "/t",
@@ -131,23 +131,23 @@ Deno.test("settings: what has no effect, and what is not safe, is said at start"
   assert(!warnings.join().includes(CANARY));
 });
 
-Deno.test("settings: the token is in nothing that is shown", () => {
-  const { settings } = read(good);
+Deno.test("settings: the token is in nothing that is shown", async () => {
+  const { settings } = await read(good);
   for (
     const shown of [JSON.stringify(shownSettings(settings)), inspect(settings, { depth: 9 }), Deno.inspect(settings)]
   ) {
     assert(!shown.includes(CANARY), shown);
   }
-  assert(!problemsOf({ ...good, AGENT_ID: "" }).join().includes(CANARY));
+  assert(!(await problemsOf({ ...good, AGENT_ID: "" })).join().includes(CANARY));
 });
 
-Deno.test("settings: the permission list names every variable once", () => {
+Deno.test("settings: the permission list names every variable once", async () => {
   assert.equal(new Set(ENVIRONMENT).size, ENVIRONMENT.length);
   for (const name of WITHOUT_EFFECT) assert(ENVIRONMENT.includes(name));
 });
 
-Deno.test("settings: PEM files that are absent or no PEM say so", () => {
-  const { settings } = read({ ...good, SERVER_CA_PATH: "/ca.pem" });
+Deno.test("settings: PEM files that are absent or no PEM say so", async () => {
+  const { settings } = await read({ ...good, SERVER_CA_PATH: "/ca.pem" });
   assert.throws(() => readPem(settings, () => "hello"), {
     code: "invalid",
     message: /SERVER_CA_PATH \/ca.pem: it is not PEM/,
