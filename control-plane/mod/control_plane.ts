@@ -13,6 +13,7 @@ import { createRuns } from "./runs.ts";
 import type { Term } from "./term.ts";
 import { createViewsReader, type ViewsReader } from "./views_reader.ts";
 
+/** The core as its adapters see it. */
 export interface ControlPlane {
   /** Serves a runner's connection to its end. The token was verified. */
   accept(connection: Connection, claims: Claims): Promise<void>;
@@ -55,6 +56,7 @@ export function createControlPlane(core: Core): ControlPlane {
     pipelines,
     views,
     wake: (agentId, lane) => terms.get(agentId)?.wake(lane),
+    settled,
   });
   const deps = { core, runners, runs, pipelines, logs, terms, changed };
 
@@ -72,6 +74,13 @@ export function createControlPlane(core: Core): ControlPlane {
     } finally {
       links.delete(link);
     }
+  }
+
+  /** The runner has told what it has: before that a pipeline's revision here may be an old one. */
+  async function settled(agentId: string): Promise<void> {
+    // Between hello and its answer the term has not begun yet.
+    while (runners.active(agentId) !== undefined && !terms.has(agentId)) await clock.sleep(10, core.signal);
+    await terms.get(agentId)?.opened;
   }
 
   function changed(agentId: string): void {

@@ -3,6 +3,7 @@ import type { Clock, Log, Random } from "../../mod/ports.ts";
 import type { Feed } from "./feed.ts";
 import type { Storage } from "./ports.ts";
 
+/** The ports and settings that all parts share. */
 export interface Core {
   storage: Storage;
   clock: Clock;

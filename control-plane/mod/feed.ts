@@ -1,6 +1,7 @@
 /** Tells everybody who listens what has changed. A listener that is slow gets the newest view of each thing, once. */
 import type { Change } from "./views.ts";
 
+/** One feed for the whole control plane. */
 export interface Feed {
   publish(change: Change): void;
   /** Changes from now on, until the signal aborts. */

@@ -2,6 +2,7 @@
 import { isFault, reasonOf } from "../../mod/fault.ts";
 import type { Clock, Log } from "../../mod/ports.ts";
 
+/** What a lane is for: a pipeline, a run with its own job, or the stop of a run. */
 export interface Lane {
   kind: "pipeline" | "run" | "stop";
   id: string;
@@ -10,6 +11,7 @@ export interface Lane {
 /** What a step led to: more to do, nothing to do, or the same again after a while. */
 export type Outcome = { next: "more" } | { next: "idle" } | { next: "retry"; afterMs: number };
 
+/** The lanes of one term of one session. */
 export interface Lanes {
   /** There is something to do in this lane; a lane that waits to retry looks at once. */
   wake(lane: Lane): void;

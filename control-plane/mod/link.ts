@@ -20,6 +20,7 @@ import { endingOf, type Runners, type Session } from "./runners.ts";
 import type { Runs } from "./runs.ts";
 import { beginTerm, type Term } from "./term.ts";
 
+/** What a link hands its frames to. */
 export interface LinkDeps {
   core: Core;
   runners: Runners;
@@ -32,6 +33,7 @@ export interface LinkDeps {
   changed(agentId: string): void;
 }
 
+/** One connection as the control plane watches it. */
 export interface Link {
   readonly claims: Claims;
   /** Reads until the connection is over. */

@@ -13,6 +13,7 @@ import type { LogEvent } from "./views.ts";
 type Chunk = Params<ToControlPlane, "log.chunk">;
 type Credit = Result<ToControlPlane, "log.chunk">;
 
+/** Readers on one side, runners on the other. */
 export interface Logs {
   /**
    * A run's log. With `follow` it goes on until the log's end, across lost links. Faults: `unavailable` (no runner to
@@ -23,6 +24,7 @@ export interface Logs {
   chunk(agentId: string, chunk: Chunk): Promise<Credit>;
 }
 
+/** From where a log is read, and how far. */
 export interface ReadOptions {
   follow: boolean;
   cursor?: string;

@@ -13,6 +13,7 @@ import type { Runs } from "./runs.ts";
 import type { PipelineView, RunSummary } from "./views.ts";
 import type { ViewsReader } from "./views_reader.ts";
 
+/** Every verb takes the actor first: who is written into the audit. */
 export interface Operations {
   putPipeline(
     actor: string,
@@ -35,15 +36,16 @@ export interface Operations {
 const START_WINDOW_SECONDS = 600;
 const STOP_ALL_MS = 10_000;
 
-/** Makes the operations. `wake` tells the runner's lanes. */
+/** Makes the operations. `wake` tells the runner's lanes; `settled` waits until it has told its snapshots. */
 export function createOperations(
-  { core, runners, runs, pipelines, views, wake }: {
+  { core, runners, runs, pipelines, views, wake, settled }: {
     core: Core;
     runners: Runners;
     runs: Runs;
     pipelines: Pipelines;
     views: ViewsReader;
     wake: (agentId: string, lane: Lane) => void;
+    settled: (agentId: string) => Promise<void>;
   },
 ): Operations {
   const { storage, clock, random, log } = core;
@@ -65,6 +67,7 @@ export function createOperations(
       return awake(record);
     },
     async startRun(actor, pipelineId) {
+      await settled((await pipelines.get(pipelineId)).agentId);
       const { agentId, revision, deployment, message, job, known } = await pipelines.get(pipelineId);
       if (deployment === "deleting") throw new Fault("conflict", `Cannot run ${pipelineId}: it is being deleted`);
       if (deployment === "failed") {

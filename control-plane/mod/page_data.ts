@@ -1,6 +1,7 @@
 /** What the web page may ask for: views and nothing else, so that it can change nothing and see no secret. */
 import type { PipelineView, RunDetail, RunnerView, RunSummary } from "./views.ts";
 
+/** Read-only; each answer is fresh. */
 export interface PageData {
   /** Every runner that ever connected or has a token, by agentId. */
   runners(): Promise<RunnerView[]>;

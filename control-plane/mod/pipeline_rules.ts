@@ -24,6 +24,10 @@ export function judgeShown(
     if (record.change === undefined) return { verdict: "keep", record: deployed(known, shown.revision) };
     return { verdict: "deploy", record: { ...known, change: "deploy", revision: shown.revision + 1 } };
   }
+  if (shown.revision === record.revision && record.change === undefined && record.deployment === "pending") {
+    // A restored database could not know: now the runner has told.
+    return { verdict: "keep", record: deployed(known, record.revision) };
+  }
   // Equal while a change waits: it may be the same one, or another's; the command itself finds out.
   if (shown.revision === record.revision) return { verdict: "keep", record: known };
   if (record.job === undefined) return { verdict: "keep", record: known };
@@ -38,6 +42,16 @@ export function judgeMissing(record: PipelineRecord): { record: PipelineRecord; 
   // It was the runner's alone, and the runner has it no more.
   if (record.job === undefined) return undefined;
   return { verdict: "deploy", record: { ...unknown, change: "deploy", deployment: "pending" } };
+}
+
+/** The record in a database that was restored: what the runner really has is known once it has told. */
+export function restored(record: PipelineRecord): PipelineRecord {
+  if (record.deployment !== "deployed") return record;
+  return {
+    ...record,
+    deployment: "pending",
+    message: "Restored from a backup: the runner has not told yet what it has",
+  };
 }
 
 /** The record once a change was carried out. */

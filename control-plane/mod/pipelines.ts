@@ -9,6 +9,7 @@ import type { Transaction } from "./ports.ts";
 import { pipelineView } from "./projections.ts";
 import type { PipelineRecord } from "./records.ts";
 
+/** Every change is on disk before its promise resolves. */
 export interface Pipelines {
   /**
    * Wants a pipeline as the job says; the revision rises. Faults: `invalid` (plain text where a reference belongs),

@@ -52,6 +52,7 @@ export interface Reads {
   restoredAt(): Promise<string | undefined>;
 }
 
+/** Reading and writing within `write`. */
 export interface Transaction extends Reads {
   putRunner(record: RunnerRecord): Promise<void>;
   putToken(record: TokenRecord): Promise<void>;
@@ -66,6 +67,7 @@ export interface Transaction extends Reads {
   setRestoredAt(instant: string): Promise<void>;
 }
 
+/** Which pipelines a list holds. */
 export interface PipelineFilter {
   agentId?: string;
   limit?: number;
@@ -73,6 +75,7 @@ export interface PipelineFilter {
   after?: string;
 }
 
+/** Which runs a list holds. */
 export interface RunFilter {
   pipelineId?: string;
   agentId?: string;
@@ -85,6 +88,7 @@ export interface RunFilter {
 
 export type Scope = TokenRecord["scope"];
 
+/** What a token says, in our words. */
 export interface Claims {
   jti: string;
   scope: Scope;
@@ -94,6 +98,7 @@ export interface Claims {
   expiresAt: number;
 }
 
+/** Signs and verifies; revocation is the storage's to know. */
 export interface Tokens {
   sign(claims: Claims): Promise<string>;
   /** The claims of a token that a key of ours signed and that has not expired. Faults: `denied`, and why. */

@@ -18,6 +18,7 @@ export interface Session {
   connectedAt: string;
 }
 
+/** The live sessions by agentId. */
 export interface Runners {
   /**
    * Lets a session in, or takes its new role. Answers the role that it really has: an instance with an older epoch

@@ -8,6 +8,7 @@ import { runSummary } from "./projections.ts";
 import type { RunRecord } from "./records.ts";
 import { applyStatus, ended, statusesOf, statusRecord, type Told } from "./run_rules.ts";
 
+/** Every change is on disk before its promise resolves. */
 export interface Runs {
   /** Writes a status down; a repeat changes nothing. Faults: `denied` for another runner's run. */
   tell(agentId: string, status: RunStatus): Promise<void>;

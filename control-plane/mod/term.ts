@@ -1,4 +1,5 @@
 /** One term of an active session: what its snapshots have shown so far, and the lanes through which it gets commands. */
+import { Fault } from "../../mod/fault.ts";
 import type { Params, Result, ToControlPlane } from "../../mod/protocol/methods.ts";
 import { createCommands, lanesOf } from "./commands.ts";
 import { type Core, instant } from "./core.ts";
@@ -7,6 +8,7 @@ import type { Pipelines } from "./pipelines.ts";
 import type { Session } from "./runners.ts";
 import type { Runs } from "./runs.ts";
 
+/** From a hello as active to the next hello, or to the link's end. */
 export interface Term {
   /** The snapshot must show everything that exists, acknowledged runs too. */
   readonly full: boolean;
@@ -16,6 +18,8 @@ export interface Term {
   ): Promise<Result<ToControlPlane, "pipelines.snapshot">>;
   /** There is something to send in this lane. Before the snapshots are complete nothing is sent. */
   wake(lane: Lane): void;
+  /** Resolves once the snapshots are complete; rejects when the term ends before. */
+  readonly opened: Promise<void>;
   end(): void;
 }
 
@@ -40,6 +44,8 @@ export function beginTerm(
   const lanes = createLanes({ step, clock, log, signal: over.signal });
   const shownRuns = createShown(), shownPipelines = createShown();
   const waitsFor = new Set(["runs", "pipelines"]);
+  const opened = Promise.withResolvers<void>();
+  opened.promise.catch(() => {});
   let isOpen = false;
   // A runner without an engine has nothing to show, and says so to each command.
   if (session.hello.engine.lacks.includes("jobs")) void open();
@@ -50,7 +56,12 @@ export function beginTerm(
     runsPage,
     pipelinesPage,
     wake: (lane) => isOpen && lanes.wake(lane),
-    end: () => over.abort(new Error("the session is over")),
+    opened: opened.promise,
+    end() {
+      const lost = new Fault("unavailable", `Cannot go on: the link of ${agentId} was lost; try again`);
+      over.abort(lost);
+      opened.reject(lost);
+    },
   };
 
   async function runsPage(page: Params<ToControlPlane, "runs.snapshot">) {
@@ -93,6 +104,7 @@ export function beginTerm(
   async function open(): Promise<void> {
     // What is asked for from here on wakes its lane itself; what was asked for before is on record.
     isOpen = true;
+    opened.resolve();
     try {
       // After the answer that is under way: the runner carries out its decisions first.
       await clock.sleep(0, over.signal);

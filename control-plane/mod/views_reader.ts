@@ -6,6 +6,7 @@ import type { TokenRecord } from "./records.ts";
 import type { Runners } from "./runners.ts";
 import type { PipelineView, RunSummary } from "./views.ts";
 
+/** The page's data, with pages and filters for REST. */
 export interface ViewsReader extends PageData {
   pipelines(filter: PipelineFilter): Promise<PipelineView[]>;
   runs(filter: RunFilter): Promise<RunSummary[]>;

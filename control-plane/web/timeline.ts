@@ -33,6 +33,7 @@ export interface Mark {
   left: number;
 }
 
+/** A run's stages with what was told on the way. */
 export interface Timeline {
   /** How the first point came about: asked for here, or due by the schedule. */
   origin: "asked" | "due";

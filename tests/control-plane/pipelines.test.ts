@@ -1,7 +1,7 @@
 /** Pipelines: revisions, one outstanding change, snapshots, deletions on record. */
 import assert from "node:assert/strict";
 import { Fault } from "../../mod/fault.ts";
-import { type Any, connect, pipelineBody, startServer, summaryOf, until } from "./support.ts";
+import { type Any, connect, helloOf, pipelineBody, startServer, summaryOf, until } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane pipelines: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
@@ -127,4 +127,21 @@ test("deleting stops what runs, and absent runs of it are stopped", async () => 
   await until("the stop", () => runner.called("run.stop").length === 1);
   await runner.ask("runs.snapshot", { snapshotId: "x", page: 1, last: true, runs: [], absent: [runId] });
   assert.equal((await server.rest("GET", `/runs/${runId}`)).body.state, "stopped");
+});
+
+test("a run that is asked for before the runner has told its pipelines is of the revision that it tells", async () => {
+  await using server = await startServer();
+  const token = await server.token("a1");
+  const first = await connect(server, token);
+  await first.begin({ pipelines: [summaryOf("p1", 1)] });
+  await first[Symbol.asyncDispose]();
+  await using again = await connect(server, token);
+  await again.ask("runner.hello", helloOf("a1"));
+  const asked = server.rest("POST", "/pipelines/p1/runs");
+  const page = { snapshotId: "s", page: 0, last: true };
+  await again.ask("runs.snapshot", { ...page, runs: [] });
+  await again.ask("pipelines.snapshot", { ...page, pipelines: [summaryOf("p1", 9)] });
+  assert.equal((await asked).status, 202);
+  await until("the command", () => again.called("pipeline.run").length === 1);
+  assert.equal(again.called("pipeline.run")[0].revision, 9);
 });

@@ -164,3 +164,15 @@ test("each kind of bad folder, database, port and command line has its sentence 
     assert.match((await cli("--help")).out, /Exit codes/);
     assert.equal((await cli("version")).out, "0.1.0");
   }));
+
+test("half a request and open streams do not hold up SIGTERM", () =>
+  inFolder(async (data) => {
+    const server = await serve(data);
+    const { hostname, port } = new URL(server.url);
+    using half = await Deno.connect({ hostname, port: Number(port) });
+    await half.write(new TextEncoder().encode("GET /api/v1/run"));
+    const stream = await fetch(`${server.url}/api/v1/events`);
+    const { code } = await server.end("SIGTERM");
+    assert.equal(code, 0);
+    await stream.body?.cancel().catch(() => {});
+  }));

@@ -1,18 +1,7 @@
 /** Runs: commands, statuses, snapshots, what is missing, stops. */
 import assert from "node:assert/strict";
 import { Fault } from "../../mod/fault.ts";
-import {
-  type Any,
-  connect,
-  helloOf,
-  now,
-  pipelineBody,
-  runOf,
-  startServer,
-  summaryOf,
-  until,
-  uuid,
-} from "./support.ts";
+import { type Any, connect, now, pipelineBody, runOf, startServer, summaryOf, until, uuid } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane runs: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
@@ -175,10 +164,11 @@ test("runs that were commanded after the hello are not judged", async () => {
   const { runner, token, start } = await ready(server);
   await runner[Symbol.asyncDispose]();
   await using again = await connect(server, token);
-  await again.ask("runner.hello", helloOf("a1"));
+  await again.begin({ pipelines: [summaryOf("p1", 1)] });
   const runId = await start();
-  await again.status({ runId, state: "queued" });
-  const { missing } = await again.ask("runs.snapshot", { snapshotId: "s", page: 0, last: true, runs: [] });
+  await until("the answer", async () => (await server.storage.run(runId))?.start?.answered);
+  const late = { snapshotId: "late", page: 0, last: true, runs: [] };
+  const { missing } = await again.ask("runs.snapshot", late);
   assert.equal(missing, undefined);
 });
 

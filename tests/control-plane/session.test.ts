@@ -15,7 +15,7 @@ test("a runner is Active after hello, Inactive with the reason after it stopped"
   assert.equal(welcome.heartbeatSeconds, 15);
   assert.equal(welcome.full, false);
   assert.equal((await viewOf(server)).status, "Active");
-  runner.connection.close(1000, "the program is stopping");
+  runner.connection.close(4400, "the program is stopping");
   await until("Inactive", async () => (await viewOf(server)).status === "Inactive");
   assert.equal((await viewOf(server)).reason, "The runner was stopped");
 });

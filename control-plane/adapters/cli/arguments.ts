@@ -32,6 +32,7 @@ export function readArguments(args: readonly string[], known: Known): Arguments 
   return { options, rest };
 }
 
+/** What `serve` is told on the command line. */
 export interface ServeArguments {
   /** Undefined: the default folder, which is made where it is missing. */
   data?: string;

@@ -11,6 +11,7 @@ import { openStorage } from "../sqlite/storage.ts";
 import { createTokens } from "../tokens/jwt.ts";
 import { openKeys } from "../tokens/keys.ts";
 
+/** Where and how a control plane is to run. */
 export interface ControlPlaneOptions {
   /** The data folder; it must exist. */
   data: string;
@@ -24,6 +25,7 @@ export interface ControlPlaneOptions {
   log: Log;
 }
 
+/** A control plane that listens. */
 export interface RunningControlPlane {
   hostname: string;
   port: number;

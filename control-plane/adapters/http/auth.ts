@@ -2,6 +2,7 @@
 import { Fault } from "../../../mod/fault.ts";
 import type { Claims, Storage, Tokens } from "../../mod/ports.ts";
 
+/** The door-keeper: proves who asks, or says why not. */
 export interface Auth {
   /** The claims of the request's bearer token. Faults: `denied`, and why: absent, expired, badly signed, revoked… */
   bearer(request: Request): Promise<Claims>;
@@ -11,6 +12,7 @@ export interface Auth {
   login(token: string): Promise<string>;
 }
 
+/** Who asks, as it goes on record. */
 export interface Operator {
   name: string;
   /** No login is needed here. */

@@ -9,6 +9,7 @@ import { openApi } from "./openapi.ts";
 import { problem } from "./problem.ts";
 import { eventStream, type ServerEvent, textStream } from "./sse.ts";
 
+/** What the routes work with. */
 export interface RestDeps {
   plane: ControlPlane;
   storage: Storage;

@@ -11,6 +11,7 @@ import { problem, problemOf } from "./problem.ts";
 import { callRest, type RestDeps } from "./rest.ts";
 import { connectRunner, unauthorized } from "./runner_endpoint.ts";
 
+/** Where to listen, and what to serve. */
 export interface ServerOptions {
   hostname: string;
   port: number;
@@ -25,12 +26,16 @@ export interface ServerOptions {
   now: () => number;
 }
 
+/** A server that listens. */
 export interface RunningServer {
   hostname: string;
   port: number;
   /** Takes no more requests, ends the streams, and waits for what is in hand. */
   stop(): Promise<void>;
 }
+
+/** What is in hand may take this long once the server stops. */
+const STOP_MS = 2_000;
 
 /** True for names and addresses that only this machine reaches. */
 export function isLoopback(hostname: string): boolean {
@@ -44,7 +49,14 @@ export function startServer(options: ServerOptions): RunningServer {
   const auth = createAuth({ tokens, storage, open: openOnLoopback, secure: tls !== undefined, now });
   const pages = createPages(plane.views);
   const context = { auth, pages, log, plane, rest: { plane, storage, signal: stopping.signal } };
-  const listen = { hostname, port, ...tls ?? {}, onListen: () => {}, onError: (error: unknown) => failed(error, log) };
+  const listen = {
+    hostname,
+    port,
+
+    ...tls ?? {},
+    onListen: () => {},
+    onError: (error: unknown) => failed(error, log),
+  };
   try {
     const server = Deno.serve(listen, async (request) => secured(await answer(request, context)));
     return {
@@ -52,7 +64,11 @@ export function startServer(options: ServerOptions): RunningServer {
       port: server.addr.port,
       async stop() {
         stopping.abort(new Error("the server stops"));
-        await server.shutdown();
+        // Who has sent half a request, or reads nothing, is not waited for.
+        let patience: ReturnType<typeof setTimeout> | undefined;
+        const enough = new Promise<void>((resolve) => patience = setTimeout(resolve, STOP_MS));
+        await Promise.race([server.shutdown(), enough]);
+        clearTimeout(patience);
       },
     };
   } catch (error) {

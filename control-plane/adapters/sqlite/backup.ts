@@ -1,6 +1,7 @@
 /** Backup and restore of the database file. */
 import { DatabaseSync } from "node:sqlite";
 import { Fault, isFault, reasonOf } from "../../../mod/fault.ts";
+import { restored } from "../../mod/pipeline_rules.ts";
 import { databaseFault, openDatabase } from "./open.ts";
 import { createReads, createTransaction } from "./rows.ts";
 
@@ -35,6 +36,7 @@ export async function restore(file: string, path: string, now: string): Promise<
     db.exec("BEGIN IMMEDIATE");
     await tx.setRestoredAt(now);
     for (const token of revoked) await tx.putToken(token);
+    for (const pipeline of await tx.pipelines({})) await tx.putPipeline(restored(pipeline));
     db.exec("COMMIT");
     db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } finally {

@@ -3,12 +3,14 @@ import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 
 import * as z from "zod/mini";
 import { Fault, reasonOf } from "../../../mod/fault.ts";
 
+/** One key: private for signing, public for whoever verifies. */
 export interface SigningKey {
   kid: string;
   privateKey: CryptoKey;
   publicJwk: JWK;
 }
 
+/** The folder of keys. */
 export interface Keys {
   /** The newest key; makes the first one. */
   newest(): Promise<SigningKey>;
