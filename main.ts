@@ -9,9 +9,7 @@
  *          └──── text ← frame ← outbox ←──────────────────────── status ←─────────────────────┘
  */
 import { createAudit } from "./adapters/audit.ts";
-import { createWebSocketChannel } from "./adapters/channel/websocket.ts";
 import { systemClock, systemRandom } from "./adapters/clock.ts";
-import { chooseEngine } from "./adapters/engine/choose.ts";
 import { serveHealth } from "./adapters/health.ts";
 import { createLog } from "./adapters/logging.ts";
 import { readPem, readSettings, type Settings, shownSettings } from "./adapters/settings.ts";
@@ -20,11 +18,9 @@ import type { Io } from "./cli/resolve.ts";
 import { USAGE } from "./cli/usage.ts";
 import { isFault, reasonOf } from "./mod/fault.ts";
 import { allowAll } from "./mod/flow/policy.ts";
-import { createRunner } from "./mod/flow/runner.ts";
-import type { Log, TokenSource } from "./mod/ports.ts";
+import type { TokenSource } from "./mod/ports.ts";
 import { createRedactor } from "./mod/redact.ts";
 import { reveal } from "./mod/secrets/secret.ts";
-import { tellToken } from "./mod/token.ts";
 import { VERSION } from "./mod/version.ts";
 
 /** 0 done, 1 a defect, 2 wrong usage or settings, 3 cannot start (a port in use, a state folder in use). */
@@ -49,9 +45,21 @@ async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
     settings: shownSettings(settings),
   });
   for (const warning of warnings) log("warn", "settings.warning", { reason: warning });
+  // Only now the flow is loaded: its schemas cost milliseconds, and whoever looks at the log sees it begin at once.
+  const [{ createWebSocketChannel }, { chooseEngine }, { createRunner }, { tellToken }] = await Promise.all([
+    import("./adapters/channel/websocket.ts"),
+    import("./adapters/engine/choose.ts"),
+    import("./mod/flow/runner.ts"),
+    import("./mod/token.ts"),
+  ]);
 
   const tokens = tokenSource(settings);
-  await tellOwnToken(tokens, log, stopping);
+  try {
+    tellToken(await tokens.read(stopping), systemClock.now(), log);
+  } catch (error) {
+    // Whether it is accepted is the control plane's to decide.
+    log("error", "token.unusable", { error });
+  }
   const { engine, message } = await chooseEngine(settings, io.env, log);
   const runner = createRunner({
     ...settings,
@@ -102,15 +110,6 @@ async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
 function tokenSource({ authToken, authTokenFile }: Settings): TokenSource {
   if (authToken) return literalToken(reveal(authToken));
   return fileToken(authTokenFile ?? "", systemClock);
-}
-
-/** Says what the token's claims say; whether it is accepted is the control plane's to decide. */
-async function tellOwnToken(tokens: TokenSource, log: Log, signal: AbortSignal): Promise<void> {
-  try {
-    tellToken(await tokens.read(signal), systemClock.now(), log);
-  } catch (error) {
-    log("error", "token.unusable", { error });
-  }
 }
 
 // What only one command, or only the first job needs is loaded then: every start would pay for it in time and memory.
