@@ -84,6 +84,25 @@ Deno.test("compiled: resolve writes into /hybrid-runner only, and fails closed",
   for (const folder of [volume, elsewhere]) await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("compiled: a database that cannot be written is said in one sentence, and ends with 3", async () => {
+  const data = await dataFolder();
+  const serve = (args: string[], writable: Record<string, string>) =>
+    startConfined({ program: "hybrid-control-plane", args: ["serve", "--listen", "127.0.0.1:0", ...args], writable });
+  // Made while it could be written, then met on a read-only file system, and as somebody else's file.
+  await using first = serve(["--data", "/data"], { "/data": data });
+  await first.seen(/http:\/\/127\.0\.0\.1:\d+/);
+  assert.equal(await first.terminate(), 0);
+  await using readOnly = serve(["--data", "/app"], {});
+  assert.equal(await readOnly.ended(), 3, readOnly.text());
+  assert.match(readOnly.text(), /^Cannot .*\/app/);
+  for await (const { name, isFile } of Deno.readDir(data)) if (isFile) await Deno.chown(`${data}/${name}`, 0, 0);
+  await Deno.chown(data, 0, 0);
+  await using foreign = serve(["--data", "/data"], { "/data": data });
+  assert.equal(await foreign.ended(), 3, foreign.text());
+  assert.match(foreign.text(), /^Cannot .*\/data/);
+  await Deno.remove(data, { recursive: true });
+});
+
 Deno.test("compiled: the permissions are baked in, and no more than these", async () => {
   const binary = new URL("../../dist/hybrid-runner", import.meta.url).pathname;
   const { stdout } = await new Deno.Command("grep", { args: ["-aoE", `"permissions":\\{[^}]*\\}`, binary] }).output();
