@@ -92,6 +92,7 @@ async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
   await using health = serveHealth({
     loops: runner.loops,
     conditions: async () => {
+      if (stopping.aborted) return [{ name: "runner", ok: false, message: "it is stopping" }];
       const { healthy, message } = await engine.health(stopping);
       return [{ name: "control plane", ...runner.link() }, { name: "engine", ok: healthy, message }];
     },
@@ -146,9 +147,9 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** The settings' fault has a line for each problem: they stay apart. */
+/** What a person reads; the settings' fault has a line for each problem, which stay apart. */
 function reasonOfAll(error: unknown): string {
-  return isFault(error) ? error.message : `Cannot go on: ${reasonOf(error)}`;
+  return createRedactor().text(isFault(error) ? error.message : `Cannot go on: ${reasonOf(error)}`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../mod/digest.ts";
 import type { Audit } from "../mod/ports.ts";
 
+/** What the log is made of: where lines go (each without its newline), the time in milliseconds since the epoch. */
 export interface AuditOptions {
   write: (line: string) => void;
   now: () => number;

@@ -4,6 +4,7 @@ import type { Clock, Random } from "../mod/ports.ts";
 /** setTimeout takes at most 2^31 - 1 ms (about 24 days); longer waits are made of several. */
 const LONGEST_MS = 2_147_483_647;
 
+/** The system's time, which may be set meanwhile, and its timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -11,6 +12,7 @@ export const systemClock: Clock = {
   },
 };
 
+/** `crypto.randomUUID` (version 4, RFC 9562), and `Math.random`: chance for jitter, not for secrets. */
 export const systemRandom: Random = {
   uuid: () => crypto.randomUUID(),
   float: () => Math.random(),

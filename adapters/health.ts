@@ -1,6 +1,7 @@
 /** Health over HTTP for the kubelet: /livez (our loops), /readyz (can we work), /healthz (all of it as JSON). */
 import { Fault, reasonOf } from "../mod/fault.ts";
 
+/** What the server asks about, anew at each request. */
 export interface Health {
   /** Loops and their ages; any `stuck` one fails liveness. */
   loops(): { name: string; seconds: number; restarts: number; stuck: boolean }[];
@@ -8,14 +9,25 @@ export interface Health {
   conditions(): Promise<{ name: string; ok: boolean; message: string }[]>;
 }
 
+/** A server that listens; disposing of it lets the requests in hand end. */
 export interface HealthServer extends AsyncDisposable {
   port: number;
 }
 
+const CLOSE_MS = 1000;
+
 /** Fault `unavailable` where the port cannot be had. */
 export function serveHealth(health: Health, { hostname, port }: { hostname: string; port: number }): HealthServer {
   const server = listen();
-  return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { port: server.addr.port, [Symbol.asyncDispose]: close };
+
+  /** Lets requests in hand end, but not one that is never finished: the grace period is not a client's to use up. */
+  async function close(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([server.shutdown(), late]);
+    clearTimeout(timer);
+  }
 
   function listen(): Deno.HttpServer<Deno.NetAddr> {
     try {

@@ -2,6 +2,7 @@
 import { isFault } from "../mod/fault.ts";
 import type { Log, LogFields, LogLevel } from "../mod/ports.ts";
 
+/** What is told, how and where: lines below `level` are dropped, `write` gets whole lines without their newline. */
 export interface LoggingOptions {
   level: LogLevel;
   format: "json" | "pretty";
@@ -12,6 +13,7 @@ export interface LoggingOptions {
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+/** The log: `redact` sees every line as it is to be written. */
 export function createLog({ level, format, write, redact, now }: LoggingOptions): Log {
   return (of, event, fields = {}) => {
     if (ORDER[of] < ORDER[level]) return;

@@ -1,6 +1,7 @@
 /** The runner's own token: a literal, or a file that is read anew each time, since it may be rotated under us. */
 import { Fault, reasonOf } from "../mod/fault.ts";
 import type { Clock, TokenSource } from "../mod/ports.ts";
+import { forever } from "../mod/waiting.ts";
 
 const LOOK_MS = 2000;
 
@@ -8,8 +9,7 @@ const LOOK_MS = 2000;
 export function literalToken(token: string): TokenSource {
   return {
     read: () => Promise.resolve(token),
-    changed: (signal) =>
-      new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    changed: forever,
   };
 }
 

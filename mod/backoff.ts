@@ -1,5 +1,6 @@
 /** How long to wait before dialling again: exponential with full jitter, so that many runners don't come back at once. */
 
+/** The waits of one link. */
 export interface Backoff {
   /** Milliseconds until the next try. The first after a good link is 0. */
   next(): number;
@@ -12,6 +13,7 @@ export interface Backoff {
 /** A link that held this long was a good one. */
 export const FORGIVEN_AFTER_MS = 60_000;
 
+/** A backoff whose first wait is 0, then up to `baseMs`, twice that, and so on up to `capMs` (milliseconds). */
 export function createBackoff(
   { baseMs, capMs, random }: { baseMs: number; capMs: number; random: { float(): number } },
 ): Backoff {

@@ -25,6 +25,7 @@ export const FAULT_NUMBERS = {
 
 export type FaultCode = keyof typeof FAULT_NUMBERS;
 
+/** The facts beside the message that a caller may act on; they travel as `error.data`. */
 export interface FaultDetails {
   /** Dotted path of the bad field, for `invalid`. */
   path?: string;
@@ -34,6 +35,7 @@ export interface FaultDetails {
   retryAfterSeconds?: number;
 }
 
+/** The error: a code to switch on, a sentence to read, and the cause where there is one. */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;

@@ -8,6 +8,7 @@ import type { Secret } from "./secrets/secret.ts";
 
 // ── Time and chance ────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Time and waiting. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -15,6 +16,7 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Chance: unique names, and jitter. */
 export interface Random {
   /** A version 4 UUID. */
   uuid(): string;
@@ -24,6 +26,7 @@ export interface Random {
 
 // ── The control channel: text frames over one link ─────────────────────────────────────────────────────────────────
 
+/** The way to the control plane. */
 export interface Channel {
   /**
    * Dials once. Faults: `denied` (the token was refused), `unavailable` (no way to the server, and why),
@@ -40,6 +43,7 @@ export interface TokenSource {
   changed(signal: AbortSignal): Promise<void>;
 }
 
+/** One open link of text frames, either end of it. */
 export interface Connection {
   /** Queues one text frame. Throws `unavailable` when the link is no longer open: a frame is never dropped in silence. */
   send(text: string): void;
@@ -55,6 +59,7 @@ export interface Connection {
   abandon(reason: string): void;
 }
 
+/** What ended a link: a close code of RFC 6455, section 7.4 (1006 where none came) and its reason. */
 export interface Closed {
   code: number;
   reason: string;
@@ -95,6 +100,7 @@ export interface Engine {
   health(signal: AbortSignal): Promise<EngineHealth>;
 }
 
+/** What an engine is, as hello tells it. */
 export interface EngineDescription {
   kind: "local" | "argo" | "kubernetes" | "memory" | "none";
   version: string;
@@ -103,6 +109,7 @@ export interface EngineDescription {
 }
 export type EngineLack = "schedules-while-away" | "logs" | "diagnose" | "jobs";
 
+/** A run that is to exist; `scheduledAt` and `received` are RFC 3339 in UTC. */
 export interface StartRequest {
   runId: string;
   pipelineId: string;
@@ -115,6 +122,7 @@ export interface StartRequest {
   received: string;
 }
 
+/** A pipeline as the engine has it now; times are RFC 3339 in UTC, `schedule` is a cron expression. */
 export interface PipelineView {
   pipelineId: string;
   /** The newest revision of any command (deploy or toggle). */
@@ -141,6 +149,7 @@ export type EngineEvent =
     runId?: string;
   };
 
+/** Whether the engine can do its work now. */
 export interface EngineHealth {
   healthy: boolean;
   version: string;
@@ -157,6 +166,7 @@ export interface EngineLogs {
   logs(runId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogPiece>;
 }
 
+/** Where to begin, and whether to go on while the run does. */
 export interface LogOptions {
   follow: boolean;
   /** Opaque to everybody but the engine that gave it. */
@@ -191,6 +201,7 @@ export interface SecretName {
   version?: string;
 }
 
+/** A secret as it was read. */
 export interface SecretValue {
   value: Secret;
   /** The version that was read, where the provider tells one. */
@@ -206,6 +217,7 @@ export interface Log {
   (level: LogLevel, event: string, fields?: LogFields): void;
 }
 
+/** The closed set of names; `seconds` and `count` are numbers of what the event names. */
 export interface LogFields {
   agentId?: string;
   instanceId?: string;
@@ -238,6 +250,7 @@ export interface Audit {
   (record: AuditRecord): void;
 }
 
+/** What was asked and what was decided. */
 export interface AuditRecord {
   /** What was asked: the protocol's method. */
   method: string;

@@ -16,6 +16,7 @@ export const RANK: Readonly<Record<RunState, 1 | 2 | 3>> = {
   stopped: 3,
 };
 
+/** True for a state that is final. */
 export function isTerminal(state: RunState): boolean {
   return RANK[state] === 3;
 }
@@ -60,6 +61,7 @@ export const Diagnostics = z.object({
 });
 export type Diagnostics = z.infer<typeof Diagnostics>;
 
+/** A UUID in lower case: chosen by the control plane, or made of the slot of a schedule. */
 export const RunId = z.string().check(z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/));
 export const JobKind = z.enum(["pipeline", "automation", "application"]);
 export type JobKind = z.infer<typeof JobKind>;

@@ -1,5 +1,5 @@
 /** The executables: where each begins, and the permissions that are baked into it. */
-import { ENVIRONMENT } from "../adapters/settings.ts";
+import { ENVIRONMENT } from "../adapters/settings_table.ts";
 
 export interface Program {
   name: string;

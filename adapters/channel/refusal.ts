@@ -6,6 +6,7 @@ import { Fault, reasonOf } from "../../mod/fault.ts";
 import { SUBPROTOCOL } from "../../mod/protocol/methods.ts";
 
 const TIMEOUT_MS = 10_000;
+const MOST_CHARACTERS = 2048;
 
 /** The failed dial as a fault that names the true reason and what to do. */
 export async function explainRefusal(
@@ -17,7 +18,8 @@ export async function explainRefusal(
 ): Promise<Fault> {
   const probe = url.replace(/^ws/, "http");
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const headers = { authorization: `Bearer ${token}` };
+  // Unpacked: what is small on the way could be large here.
+  const headers = { authorization: `Bearer ${token}`, "accept-encoding": "identity" };
   try {
     const response = await fetch(probe, { client, headers, redirect: "manual", signal: limit });
     const problem = await sentence(response);
@@ -93,7 +95,7 @@ function allReasons(error: unknown): string {
 
 /** The `detail` of a problem+json body, or nothing. */
 async function sentence(response: Response): Promise<string> {
-  const text = (await response.text()).slice(0, 2048);
+  const text = await beginning(response);
   if (!(response.headers.get("content-type") ?? "").includes("problem+json")) return "";
   try {
     const { detail } = JSON.parse(text) as { detail?: unknown };
@@ -101,4 +103,19 @@ async function sentence(response: Response): Promise<string> {
   } catch {
     return "";
   }
+}
+
+/** The first bytes of a body, whatever its length; the rest is not read. */
+async function beginning(response: Response): Promise<string> {
+  if (response.headers.get("content-encoding") !== null || response.body === null) {
+    await response.body?.cancel();
+    return "";
+  }
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const part of response.body) {
+    text += decoder.decode(part, { stream: true });
+    if (text.length >= MOST_CHARACTERS) break;
+  }
+  return text.slice(0, MOST_CHARACTERS);
 }

@@ -2,7 +2,7 @@
  * The control channel over the platform's WebSocket (RFC 6455). What the platform hides is made good here: a connect
  * timer, the true reason of a refused upgrade, a close that ends even where the peer is silent.
  */
-import { Fault, reasonOf } from "../../mod/fault.ts";
+import { Fault, isFault, reasonOf } from "../../mod/fault.ts";
 import type { Channel, Clock, Closed, Connection, TokenSource } from "../../mod/ports.ts";
 import { CLOSES } from "../../mod/protocol/closes.ts";
 import { DEFAULT_PATH, SUBPROTOCOL } from "../../mod/protocol/methods.ts";
@@ -24,6 +24,8 @@ export interface WebSocketChannelOptions {
 const ABANDONED = 1006;
 /** How long a peer may take to answer our close. */
 const CLOSE_MS = 3000;
+/** More than all log windows and answers of a healthy link. */
+const MOST_BUFFERED_BYTES = 64 * 1024 * 1024;
 
 /** Dials SERVER_URL with the token as it is at that moment. */
 export function createWebSocketChannel(options: WebSocketChannelOptions): Channel {
@@ -31,6 +33,13 @@ export function createWebSocketChannel(options: WebSocketChannelOptions): Channe
   return {
     async dial(signal: AbortSignal): Promise<Connection> {
       const token = await options.tokens.read(signal);
+      // The platform would quote a token that fits into no header; nothing of it may be shown.
+      if (!/^[\x21-\x7e]+$/.test(token)) {
+        throw new Fault(
+          "invalid",
+          "Cannot send the token: it holds spaces, line breaks or other characters that no JWT has",
+        );
+      }
       // A client for each dial: a fresh one never reuses a connection that has died.
       const client = Deno.createHttpClient({
         http2: false,
@@ -42,6 +51,7 @@ export function createWebSocketChannel(options: WebSocketChannelOptions): Channe
         return await open(url, token, client, options.clock, AbortSignal.any([signal, timeout]));
       } catch (error) {
         signal.throwIfAborted();
+        if (isFault(error, "malformed")) throw error;
         if (timeout.aborted) {
           throw new Fault("unavailable", `Cannot dial ${url}: no connection in time`, { cause: error });
         }
@@ -83,7 +93,11 @@ function open(
   socket.onopen = () => {
     signal.removeEventListener("abort", aborted);
     if (signal.aborted) return;
-    resolve(createConnection(socket, clock));
+    if (socket.protocol === SUBPROTOCOL) return resolve(createConnection(socket, clock));
+    socket.close();
+    reject(
+      new Fault("malformed", `Cannot dial ${url}: the server did not choose ${SUBPROTOCOL} ("${socket.protocol}")`),
+    );
   };
   socket.onerror = (event) => {
     signal.removeEventListener("abort", aborted);
@@ -132,6 +146,11 @@ export function createConnection(socket: WebSocket, clock: Clock): Connection {
       if (isOver || socket.readyState !== WebSocket.OPEN) {
         throw new Fault("unavailable", "Cannot send a frame: the link is closed");
       }
+      // A peer that takes nothing would grow this without end, and its own frames would still look like life.
+      if (socket.bufferedAmount > MOST_BUFFERED_BYTES) {
+        abandon(`${MOST_BUFFERED_BYTES} bytes wait to be sent`);
+        throw new Fault("unavailable", "Cannot send a frame: the peer takes none");
+      }
       socket.send(text);
     },
     get buffered(): number {
@@ -152,16 +171,18 @@ export function createConnection(socket: WebSocket, clock: Clock): Connection {
     },
     closed,
     close,
-    abandon(reason: string): void {
-      if (isOver) return;
-      end({ code: ABANDONED, reason });
-      try {
-        socket.close();
-      } catch {
-        // It was never open, or is closing: there is nothing more to do for it.
-      }
-    },
+    abandon,
   };
+
+  function abandon(reason: string): void {
+    if (isOver) return;
+    end({ code: ABANDONED, reason });
+    try {
+      socket.close();
+    } catch {
+      // It was never open, or is closing: there is nothing more to do for it.
+    }
+  }
 }
 
 /** A close frame's reason has room for 123 bytes of UTF-8. */

@@ -1,10 +1,12 @@
 /** Which engine runs the jobs: what EXECUTOR_TYPE says, or none with the reason, never a crash. */
 import { isFault } from "../../mod/fault.ts";
 import type { Engine, EngineLogs, Log } from "../../mod/ports.ts";
+import { OBJECT_LIFE_SLACK_SECONDS } from "../../mod/flow/starts.ts";
 import { systemClock } from "../clock.ts";
 import type { Settings } from "../settings.ts";
 import { createNoEngine } from "./none.ts";
 
+/** The engine that was chosen; one without logs leaves `logs` out. */
 export interface Chosen {
   engine: Engine & Partial<EngineLogs> & { close?(): Promise<void> };
   /** Why no jobs can run, where they cannot. */
@@ -30,14 +32,17 @@ export async function chooseEngine(
       commands,
       ...rest,
       secrets: secretsEnvironment(settings, env),
-      ttlSeconds: settings.objectLifeSeconds,
+      // Longer than announced: a start that the clocks' tolerance still lets in must find what it made before.
+      ttlSeconds: settings.objectLifeSeconds + OBJECT_LIFE_SLACK_SECONDS,
       clock: systemClock,
       log,
     });
     return { engine };
   } catch (error) {
     // Without the right to start processes (the compiled program) the runner still connects and says why it is idle.
-    if (isFault(error, "unavailable")) return none(error.message);
+    // Anything else (a disk that fails) ends the start, which is tried anew from outside.
+    const { state } = await Deno.permissions.query({ name: "run" });
+    if (isFault(error, "unavailable") && state !== "granted") return none(error.message);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** A loop that goes on whatever happens in it. */
 import { reasonOf } from "../../mod/fault.ts";
 import type { Clock, Log } from "../../mod/ports.ts";
-import { createBell } from "./waiting.ts";
+import { createBell } from "../../mod/waiting.ts";
 
 /** A loop that is going. */
 export interface Loop {

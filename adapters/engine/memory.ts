@@ -5,6 +5,7 @@
  */
 import { contentDigest } from "../../mod/digest.ts";
 import { Fault } from "../../mod/fault.ts";
+import { createKeyed } from "../../mod/keyed.ts";
 import type { Clock, Engine, EngineLogs, Log, LogPiece } from "../../mod/ports.ts";
 import { isTerminal } from "../../mod/run.ts";
 import { createFeed } from "./feed.ts";
@@ -12,9 +13,6 @@ import { startLoop } from "./loop.ts";
 import { createMemoryCluster, type MemoryCluster, type MemoryRun, viewOf } from "./memory_cluster.ts";
 import { deployed, refuseOlder, toggled, viewOfPipeline } from "./revisions.ts";
 import { createSlots } from "./slots.ts";
-import { createKeyed } from "./waiting.ts";
-
-export { createMemoryCluster, type MemoryCluster, MemoryScript } from "./memory_cluster.ts";
 
 /** What the engine is made of. */
 export interface MemoryEngineOptions {
@@ -96,22 +94,22 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
   return {
     description: { kind: "memory", version: "1", lacks: ["schedules-while-away", "diagnose"] },
     deploy: (job, signal) =>
-      perPipeline(job.pipelineId, signal, () => {
+      perPipeline.run([job.pipelineId], () => {
         const digest = contentDigest(agentId, job.pipelineId, job);
         const next = deployed(pipelines.get(job.pipelineId), job, digest, clock.now());
         pipelines.set(job.pipelineId, next);
         loop.ring();
         return Promise.resolve(viewOfPipeline(next, clock.now()));
-      }),
+      }, signal),
     enable: (pipelineId, revision, on, signal) =>
-      perPipeline(pipelineId, signal, () => {
+      perPipeline.run([pipelineId], () => {
         const next = toggled(pipelines.get(pipelineId), pipelineId, revision, on, clock.now());
         pipelines.set(pipelineId, next);
         loop.ring();
         return Promise.resolve(viewOfPipeline(next, clock.now()));
-      }),
+      }, signal),
     remove: (pipelineId, revision, signal) =>
-      perPipeline(pipelineId, signal, async () => {
+      perPipeline.run([pipelineId], async () => {
         const held = pipelines.get(pipelineId);
         if (held !== undefined) refuseOlder("remove", pipelineId, revision, held.revision);
         const until = clock.now() + REMOVE_MS;
@@ -121,12 +119,12 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
           await clock.sleep(REMOVE_LOOK_MS, signal);
         }
         pipelines.delete(pipelineId);
-      }),
+      }, signal),
     async pipelines(signal) {
       signal.throwIfAborted();
       return (await store.all()).map((held) => viewOfPipeline(held, clock.now()));
     },
-    start: (request, signal) => perPipeline(request.pipelineId, signal, () => start(request, signal)),
+    start: (request, signal) => perPipeline.run([request.pipelineId], () => start(request, signal), signal),
     async stop(runId, signal) {
       signal.throwIfAborted();
       const run = runs.get(runId);

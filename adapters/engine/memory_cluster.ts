@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import type { Job } from "../../mod/job.ts";
 import type { Clock, StartRequest } from "../../mod/ports.ts";
 import { isTerminal, RANK, type Run } from "../../mod/run.ts";
+import { forever } from "../../mod/waiting.ts";
 import type { HeldPipeline, PipelineStore } from "./revisions.ts";
 
 /** What a run does: prints, sleeps, ends. All members may be absent. */
@@ -176,13 +177,6 @@ export function viewOf(run: MemoryRun): Run {
   const { runId, pipelineId, revision, kind, origin, scheduledAt, state, times, reason, diagnostics } = run;
   const all = { runId, pipelineId, revision, kind, origin, scheduledAt, state, times, reason, diagnostics };
   return structuredClone(all);
-}
-
-function forever(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 function readScript(document: string): MemoryScript {

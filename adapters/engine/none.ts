@@ -1,6 +1,7 @@
 /** The engine where there is none: it says why, to whoever asks. */
 import { Fault } from "../../mod/fault.ts";
 import type { Engine, EngineEvent } from "../../mod/ports.ts";
+import { forever } from "../../mod/waiting.ts";
 
 /**
  * Every verb faults `unavailable` with the reason. `find` does too: an `undefined` would be read as "the run is gone",
@@ -23,10 +24,7 @@ export function createNoEngine(reason: string): Engine {
     async *runs(signal: AbortSignal): AsyncGenerator<EngineEvent> {
       signal.throwIfAborted();
       yield { kind: "listed" };
-      await new Promise<never>((_, reject) => {
-        if (signal.aborted) reject(signal.reason);
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      await forever(signal);
     },
     // deno-lint-ignore require-yield
     async *everything() {

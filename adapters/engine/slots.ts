@@ -1,9 +1,9 @@
 /** Mints a run for each slot of a schedule, once, while the engine lives. */
+import type { Keyed } from "../../mod/keyed.ts";
 import { uuidOf } from "../../mod/names.ts";
 import type { Clock, Log, StartRequest } from "../../mod/ports.ts";
 import type { Feed } from "./feed.ts";
 import { dueSlots, type HeldPipeline, nextSlot, type PipelineStore } from "./revisions.ts";
-import type { Keyed } from "./waiting.ts";
 
 /** The schedules of one engine. */
 export interface Slots {
@@ -64,7 +64,7 @@ export function createSlots(options: SlotsOptions): Slots {
   };
 
   const deal = (pipelineId: string): Promise<void> =>
-    perPipeline(pipelineId, life, async () => {
+    perPipeline.run([pipelineId], async () => {
       const held = await pipelines.read(pipelineId);
       if (held === undefined) return;
       const { due, missed } = dueSlots(held, clock.now());
@@ -75,7 +75,7 @@ export function createSlots(options: SlotsOptions): Slots {
         feed.publish({ kind: "schedule", event: "missed", pipelineId, scheduledAt });
       }
       if (due !== undefined) await mint(held, due);
-    });
+    }, life);
 
   return {
     async round() {

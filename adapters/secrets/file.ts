@@ -3,6 +3,7 @@ import { Fault, type FaultCode } from "../../mod/fault.ts";
 import type { SecretName, SecretsProvider, SecretValue } from "../../mod/ports.ts";
 import { pickKey } from "../../mod/secrets/pick.ts";
 import { Secret } from "../../mod/secrets/secret.ts";
+import { orAbort } from "../../mod/waiting.ts";
 
 /** The largest file that is taken for a secret: what a Kubernetes Secret can hold. */
 export const FILE_LIMIT_BYTES = 1024 * 1024;
@@ -30,15 +31,8 @@ export function createFileSecrets(dir: string, access: FileAccess = fileSystem):
     kind: "file",
     read: async (name, signal) => {
       signal.throwIfAborted();
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      const abort = () => reject(signal.reason);
-      signal.addEventListener("abort", abort, { once: true });
-      try {
-        // A file system that hangs (a network mount) does not answer an abort by itself.
-        return await Promise.race([read(name, signal), aborted]);
-      } finally {
-        signal.removeEventListener("abort", abort);
-      }
+      // A file system that hangs (a network mount) does not answer an abort by itself.
+      return await orAbort(read(name, signal), signal);
     },
   };
 }

@@ -4,24 +4,29 @@
  */
 import { asFault, Fault } from "../fault.ts";
 import type { Job } from "../job.ts";
-import type { Clock, Engine, EngineLogs, Log } from "../ports.ts";
+import { createKeyed } from "../keyed.ts";
+import type { Clock, Engine, Log } from "../ports.ts";
 import type { HandlerContext, Handlers } from "../protocol/peer.ts";
 import type { Params, Result, ToRunner } from "../protocol/methods.ts";
 import type { Run } from "../run.ts";
-import { createKeyed } from "./keyed.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Gate } from "./policy.ts";
 import { createStarts, type StartParams } from "./starts.ts";
 
 type Started = Result<ToRunner, "pipeline.run">;
 
+/** What commands work with. */
 export interface CommandsOptions {
-  engine: Engine & Partial<EngineLogs>;
+  engine: Engine;
+  /** Whether the engine keeps logs. */
+  hasLogs: boolean;
   gate: Gate;
   outbox: Outbox;
   clock: Clock;
   log: Log;
   version: string;
+  /** Resolves when the engine's first list is complete. */
+  listed: Promise<void>;
   /** The furthest that a `notAfter` may lie away. */
   objectLifeSeconds: number;
   /** The control plane's clock less ours, milliseconds, as the session measured it. */
@@ -37,6 +42,7 @@ export interface SessionHandlers {
   goodbye(afterSeconds: number): void;
 }
 
+/** The runner's side of every command, whatever connection it comes by. */
 export interface Commands {
   handlers(session: SessionHandlers): Handlers<ToRunner>;
   /** Stands around every command: counts what is in hand, and refuses anything new while the runner stops. */
@@ -60,6 +66,7 @@ const CANARY: Job = {
   maxActiveRuns: "unlimited",
 };
 
+/** Makes the table of commands; nothing is in hand yet. */
 export function createCommands(options: CommandsOptions): Commands {
   const { engine, gate, log } = options;
   const keyed = createKeyed();
@@ -169,7 +176,7 @@ export function createCommands(options: CommandsOptions): Commands {
   }
 
   async function runToRead({ runId, pipelineId }: Params<ToRunner, "log.open">, signal: AbortSignal): Promise<Run> {
-    if (engine.logs === undefined) throw new Fault("unavailable", "Cannot open the log: this engine keeps none");
+    if (!options.hasLogs) throw new Fault("unavailable", "Cannot open the log: this engine keeps none");
     if (runId !== undefined) {
       const run = await engine.find(runId, signal);
       if (run) return run;

@@ -8,6 +8,7 @@ import type { Channel, Clock, Connection, Log, Random, TokenSource } from "../po
 import { CLOSES } from "../protocol/closes.ts";
 import type { SessionEnd, SessionSignals } from "./session.ts";
 
+/** What the link is made of; `session` runs on each connection to its end. */
 export interface LinkOptions {
   channel: Channel;
   tokens: TokenSource;
@@ -26,6 +27,7 @@ interface Pause {
   untilToken: boolean;
 }
 
+const BEAT_MS = 30_000;
 const NO_PAUSE: Pause = { ms: 0, untilToken: false };
 
 /** Keeps a session open until `stopping` aborts; returns when the last one has said goodbye. */
@@ -33,11 +35,11 @@ export async function runLink(
   { channel, tokens, session, backoff, clock, random, log, disconnected }: LinkOptions,
   { stopping, hard, beat }: { stopping: AbortSignal; hard: AbortSignal; beat: () => void },
 ): Promise<void> {
-  let pause = NO_PAUSE;
+  let due = NO_PAUSE;
   while (!stopping.aborted) {
-    await wait(pause);
+    await wait(due);
     if (stopping.aborted) return;
-    pause = await once();
+    due = await once();
   }
 
   /** One dial and, if it succeeds, one session. */
@@ -50,7 +52,7 @@ export async function runLink(
       // Its end by abort is of no interest; without a handler it would be an unhandled rejection.
       tokenChanged.catch(() => {});
       const quiet = new Promise<void>((resolve) => tokenChanged.then(resolve, () => {}));
-      const end = await session(connection, { stopping, hard, tokenChanged: quiet });
+      const end = await session(connection, { stopping, hard, beat, tokenChanged: quiet });
       return afterSession(end);
     } catch (error) {
       if (stopping.aborted) return NO_PAUSE;
@@ -75,13 +77,16 @@ export async function runLink(
     }
     if (end.code === CLOSES.twoInstances.code) {
       log("error", "link.two_instances", told);
-      return { ms: backoff.atCap(), untilToken: false };
+      return { ms: backoff.atCap(), untilToken: true };
     }
     if (end.goodbyeSeconds !== undefined) {
       log("info", "link.goodbye", told);
       return { ms: random.float() * end.goodbyeSeconds * 1000, untilToken: false };
     }
-    log("warn", "link.lost", told);
+    // The other side may renew too: then the first try is at once, by the backoff, lest a server that always does it
+    // make a loop of us.
+    if (end.code === CLOSES.normal.code) log("info", "link.renewed", told);
+    else log("warn", "link.lost", told);
     return { ms: backoff.next(), untilToken: false };
   }
 
@@ -100,10 +105,18 @@ export async function runLink(
     log("info", "link.waiting", { seconds: Math.round(ms / 100) / 10 });
     const enough = new AbortController();
     const signal = AbortSignal.any([stopping, enough.signal]);
-    const waits = [clock.sleep(ms, signal).catch(() => {})];
+    const waits = [pause(ms, signal).catch(() => {})];
     if (untilToken) waits.push(tokens.changed(signal).then(() => log("info", "link.token_changed"), () => {}));
     await Promise.race(waits);
     enough.abort();
     await Promise.all(waits);
+  }
+
+  /** A long pause in short ones, each a sign of life of this loop. */
+  async function pause(ms: number, signal: AbortSignal): Promise<void> {
+    for (let left = ms; left > 0; left -= BEAT_MS) {
+      beat();
+      await clock.sleep(Math.min(left, BEAT_MS), signal);
+    }
   }
 }

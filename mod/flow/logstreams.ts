@@ -59,10 +59,10 @@ export function createLogStreams({ engine, createRedactor, log, maxStreams = 64 
     send: SendChunk,
     signal: AbortSignal,
   ): Promise<void> {
-    const credit = createCredit(window, signal);
-    const redact = createRedactor().lines;
     const failed = new AbortController();
     const under = AbortSignal.any([signal, failed.signal]);
+    const credit = createCredit(window, under);
+    const redact = createRedactor().lines;
     let newest = cursor ?? "";
     const put = async (chunk: Omit<Chunk, "streamId">, bytes: number) => {
       await credit.take(bytes);
@@ -79,7 +79,8 @@ export function createLogStreams({ engine, createRedactor, log, maxStreams = 64 
         for (const { chunk, bytes } of chunksOf(piece, newest, redact)) await put(chunk, bytes);
       }
     } catch (error) {
-      if (signal.aborted) throw error;
+      // A reader that refuses a chunk wants no more, not even to hear that it ended.
+      if (under.aborted) throw error;
       const { message } = asFault(error, `read the log of run ${runId}`);
       await put({ cursor: newest, end: { reason: "failed", message } }, 0);
     }

@@ -3,14 +3,16 @@
  * when everything is acknowledged. It keeps nothing that the engine could not show again: after a crash it is simply
  * filled anew, and the control plane drops what it knows already.
  */
-import { isFault } from "../fault.ts";
+import { isFault, reasonOf } from "../fault.ts";
 import type { Clock, Engine, Log } from "../ports.ts";
 import type { RunStatus } from "../protocol/methods.ts";
 import { isTerminal, RANK, type Run, type RunState, type RunTimes } from "../run.ts";
+import { aborted } from "../waiting.ts";
 
 /** Delivers one status; resolves when the control plane has written it down. */
 export type Tell = (status: RunStatus) => Promise<void>;
 
+/** What was seen and what of it was acknowledged, per run. */
 export interface Outbox {
   /** Takes in how a run is now. Views that go back, or come after the end, change nothing. */
   observe(run: Run): void;
@@ -38,14 +40,20 @@ interface Entry {
   /** Whether there is an object to mark. */
   born: boolean;
   busy: boolean;
+  /** Tries in a row that failed, why the last did, and when the next is due. */
+  failures: number;
+  failure: string;
+  dueAt: number;
 }
 
 /** Statuses of different runs that may be under way at once. */
 const CONCURRENCY = 64;
 const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
 /** Runs of which we remember that they are done, so that a late view from the engine isn't told again. */
 const REMEMBERED = 10_000;
 
+/** An empty outbox; `engine` is only told which ends were acknowledged. */
 export function createOutbox(
   { engine, clock, log }: { engine: Pick<Engine, "acknowledge">; clock: Clock; log: Log },
 ): Outbox {
@@ -71,8 +79,7 @@ export function createOutbox(
       return oldest === Infinity ? 0 : Math.max(0, (clock.now() - oldest) / 1000);
     },
     async flushed(signal) {
-      const isOpen = (entry: Entry) => entry.pending.length > 0 || isTerminal(entry.run.state);
-      while ([...entries.values()].some(isOpen)) {
+      while ([...entries.values()].some(owes)) {
         signal.throwIfAborted();
         await clock.sleep(20, signal);
       }
@@ -83,7 +90,7 @@ export function createOutbox(
     if (done.has(run.runId)) return;
     const known = entries.get(run.runId);
     if (known === undefined) {
-      const entry: Entry = { run, note: 0, pending: [], born, busy: false };
+      const entry: Entry = { run, note: 0, pending: [], born, busy: false, failures: 0, failure: "", dueAt: 0 };
       entries.set(run.runId, entry);
       for (const status of statusesUpTo(run, 0)) push(entry, status);
       return;
@@ -111,10 +118,13 @@ export function createOutbox(
 
   async function deliver(tell: Tell, signal: AbortSignal): Promise<void> {
     const over = aborted(signal);
+    // Another session may take what the last one refused.
+    for (const entry of entries.values()) entry.dueAt = 0;
     while (!signal.aborted) {
+      const now = clock.now();
       for (const entry of entries.values()) {
         if (underWay >= CONCURRENCY) break;
-        if (!entry.busy && (entry.pending.length > 0 || isTerminal(entry.run.state))) void advance(entry, tell, signal);
+        if (!entry.busy && entry.dueAt <= now && owes(entry)) void advance(entry, tell, signal);
       }
       wake = Promise.withResolvers<void>();
       await Promise.race([wake.promise, over]);
@@ -130,17 +140,26 @@ export function createOutbox(
         if (signal.aborted) return;
         await tell(head.status);
         entry.pending.shift();
+        entry.failures = 0;
       }
       if (isTerminal(entry.run.state)) await settle(entry, signal);
     } catch (error) {
-      if (signal.aborted) return;
-      log("warn", "outbox.not_told", { runId: entry.run.runId, state: entry.run.state, error });
-      await clock.sleep(RETRY_MS, signal).catch(() => {});
+      if (!signal.aborted) postpone(entry, error, signal);
     } finally {
       entry.busy = false;
       underWay--;
       wake.resolve();
     }
+  }
+
+  /** Tries again later, without keeping a place that others could use. */
+  function postpone(entry: Entry, error: unknown, signal: AbortSignal): void {
+    const { runId, state } = entry.run;
+    if (entry.failure !== reasonOf(error)) log("warn", "outbox.not_told", { runId, state, error });
+    entry.failure = reasonOf(error);
+    const ms = Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(entry.failures++, 10));
+    entry.dueAt = clock.now() + ms;
+    clock.sleep(ms, signal).then(() => wake.resolve(), () => {});
   }
 
   async function settle(entry: Entry, signal: AbortSignal): Promise<void> {
@@ -162,6 +181,11 @@ export function createOutbox(
   }
 }
 
+/** Something is still to be told, or to be marked as told. */
+function owes({ pending, run }: Entry): boolean {
+  return pending.length > 0 || isTerminal(run.state);
+}
+
 /** The statuses that lead from a rank (0: none told yet) to how the run is now. A run that never started has no `running`. */
 export function statusesUpTo(run: Run, fromRank: number): RunStatus[] {
   const steps: RunState[] = ["queued"];
@@ -180,9 +204,4 @@ function timesUpTo({ received, accepted, created, started }: RunTimes, state: Ru
 
 function saysOther(before: Run, now: Run): boolean {
   return JSON.stringify([before.reason, before.diagnostics]) !== JSON.stringify([now.reason, now.diagnostics]);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

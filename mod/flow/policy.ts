@@ -2,7 +2,7 @@
  * The policy stage: every command passes here, and every decision leaves an audit record. The rules themselves are a
  * function that comes in by the door.
  */
-import { Fault } from "../fault.ts";
+import { asFault, Fault } from "../fault.ts";
 import type { Job } from "../job.ts";
 import type { Audit } from "../ports.ts";
 
@@ -14,6 +14,7 @@ export interface Asked {
   job?: Job;
 }
 
+/** What a policy says of one command. */
 export interface Verdict {
   allowed: boolean;
   /** The rule that decided. */
@@ -37,18 +38,30 @@ export function createGate(
   secretNames: (document: string) => Promise<readonly string[]>,
 ): Gate {
   return async (asked) => {
-    const verdict = policy(asked);
+    const { verdict, secrets } = await judge(asked);
     audit({
       method: asked.method,
       decision: verdict.allowed ? "allowed" : "denied",
       rule: verdict.rule,
       ...asked.pipelineId !== undefined ? { pipelineId: asked.pipelineId } : {},
       ...asked.runId !== undefined ? { runId: asked.runId } : {},
-      ...asked.job ? { revision: asked.job.revision, secrets: await secretNames(asked.job.document) } : {},
+      ...asked.job ? { revision: asked.job.revision } : {},
+      ...secrets ? { secrets } : {},
     });
+    if (verdict.fault) throw verdict.fault;
     if (verdict.allowed) return;
     throw new Fault("denied", `Cannot carry out ${asked.method}: ${verdict.reason ?? "the policy refuses it"}`, {
       rule: verdict.rule,
     });
   };
+
+  /** A document whose references cannot be read is refused here, with an audit record like any other refusal. */
+  async function judge(asked: Asked): Promise<{ verdict: Verdict & { fault?: Fault }; secrets?: readonly string[] }> {
+    try {
+      const secrets = asked.job && await secretNames(asked.job.document);
+      return { verdict: policy(asked), ...secrets ? { secrets } : {} };
+    } catch (error) {
+      return { verdict: { allowed: false, rule: "document", fault: asFault(error, "read the document") } };
+    }
+  }
 }

@@ -6,17 +6,18 @@ import { createBackoff } from "../backoff.ts";
 import { Fault } from "../fault.ts";
 import type { Audit, Channel, Clock, Engine, EngineLogs, Log, Random, TokenSource } from "../ports.ts";
 import type { Redactor } from "../redact.ts";
-import type { Run } from "../run.ts";
 import { LIMITS } from "../protocol/methods.ts";
 import { type Commands, createCommands } from "./commands.ts";
 import { runLink } from "./link.ts";
 import { createLogStreams } from "./logstreams.ts";
 import { createOutbox } from "./outbox.ts";
 import { createGate, type Policy } from "./policy.ts";
+import { redactedEngine } from "./redacted_engine.ts";
 import { createScheduleEvents } from "./schedule_events.ts";
 import { type Hello, runSession, type SessionOptions } from "./session.ts";
 import { createLoops, type Loops } from "./supervise.ts";
 
+/** Settings and ports of one runner; members named in seconds are seconds. */
 export interface RunnerOptions {
   agentId: string;
   instanceId: string;
@@ -42,6 +43,7 @@ export interface RunnerOptions {
   log: Log;
 }
 
+/** A runner that can be run once, and what health shows of it. */
 export interface Runner {
   /** Runs until `stopping` aborts and what is in hand is finished (or the grace is over). */
   run(stopping: AbortSignal): Promise<void>;
@@ -51,12 +53,16 @@ export interface Runner {
 }
 
 const BACKOFF_CAP_MS = 60_000;
+/** Longer without a sign of life, and the link's loop is stuck: liveness fails. */
+const LINK_ALIVE_SECONDS = 300;
 
+/** Puts the parts together; nothing happens before `run`. */
 export function createRunner(options: RunnerOptions): Runner {
-  const { engine, clock, random, log } = options;
+  const { clock, random, log } = options;
+  const engine = redactedEngine(options.engine, options.createRedactor);
   const hard = new AbortController();
   const outbox = createOutbox({ engine, clock, log });
-  const events = createScheduleEvents(log);
+  const events = createScheduleEvents({ clock, log });
   const listed = Promise.withResolvers<void>();
   let loops: Loops | undefined;
   let link = { ok: false, message: "not yet connected" };
@@ -64,6 +70,8 @@ export function createRunner(options: RunnerOptions): Runner {
 
   const commands: Commands = createCommands({
     engine,
+    hasLogs: options.engine.logs !== undefined,
+    listed: listed.promise,
     gate: createGate(options.policy, options.audit, options.secretNames),
     outbox,
     clock,
@@ -74,7 +82,7 @@ export function createRunner(options: RunnerOptions): Runner {
     stopping: () => isStopping,
   });
   const streams = createLogStreams({
-    engine: { logs: (runId, how, signal) => logsOf(engine).logs(runId, how, signal) },
+    engine: { logs: (runId, how, signal) => logsOf(options.engine).logs(runId, how, signal) },
     createRedactor: options.createRedactor,
     log,
   });
@@ -106,7 +114,7 @@ export function createRunner(options: RunnerOptions): Runner {
     const linkOver = new AbortController();
     const watching = loops.supervise("engine", (beat) => watch(beat), {});
     stopping.addEventListener("abort", () => void stop(linkOver.signal), { once: true });
-    // The longest silence of a healthy link loop is a whole session; sessions look after themselves by heartbeats.
+    // It beats with every dial, every heartbeat and every half minute of a wait.
     await loops.supervise("link", async (beat) => {
       await runLink({
         channel: options.channel,
@@ -119,7 +127,7 @@ export function createRunner(options: RunnerOptions): Runner {
         disconnected: (reason) => (link = { ok: false, message: reason }),
       }, { stopping, hard: hard.signal, beat });
       if (stopping.aborted) hard.abort(new Fault("unavailable", "Cannot go on: the runner stops"));
-    }, {});
+    }, { withinSeconds: LINK_ALIVE_SECONDS });
     linkOver.abort();
     await watching;
   }
@@ -137,7 +145,7 @@ export function createRunner(options: RunnerOptions): Runner {
       beat();
       switch (event.kind) {
         case "run":
-          outbox.observe(redacted(event.run));
+          outbox.observe(event.run);
           break;
         case "listed":
           log("info", "engine.listed", { engine: engine.description.kind, count: outbox.open().length });
@@ -147,26 +155,6 @@ export function createRunner(options: RunnerOptions): Runner {
           events.put(event);
       }
     }
-  }
-
-  /** What a job said may hold a credential: it passes the redactor before it leaves the cluster. */
-  function redacted(run: Run): Run {
-    const { line, lines } = options.createRedactor();
-    const { reason, diagnostics } = run;
-    const facts = diagnostics?.facts && Object.entries(diagnostics.facts).map(([name, text]) => [name, line(text)]);
-    return {
-      ...run,
-      ...reason ? { reason: { code: reason.code, message: line(reason.message) } } : {},
-      ...diagnostics
-        ? {
-          diagnostics: {
-            ...diagnostics,
-            ...diagnostics.lastLines ? { lastLines: lines(diagnostics.lastLines) } : {},
-            ...facts ? { facts: Object.fromEntries(facts) } : {},
-          },
-        }
-        : {},
-    };
   }
 }
 

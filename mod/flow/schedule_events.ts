@@ -1,8 +1,10 @@
 /** Schedule events on their way: best effort, since the engine's last schedule time tells them again after a crash. */
-import type { EngineEvent, Log } from "../ports.ts";
+import type { Clock, EngineEvent, Log } from "../ports.ts";
+import { aborted } from "../waiting.ts";
 
 export type ScheduleEvent = Extract<EngineEvent, { kind: "schedule" }>;
 
+/** A queue of at most 1000 events; beyond that the oldest is dropped, which the log tells. */
 export interface ScheduleEvents {
   put(event: ScheduleEvent): void;
   /** Delivers in order until the signal aborts; what was not acknowledged stays. */
@@ -10,8 +12,11 @@ export interface ScheduleEvents {
 }
 
 const MOST = 1000;
+/** Tries of one event on one session, and the pause between them. */
+const TRIES = 3, RETRY_MS = 1000;
 
-export function createScheduleEvents(log: Log): ScheduleEvents {
+/** An empty queue. */
+export function createScheduleEvents({ clock, log }: { clock: Clock; log: Log }): ScheduleEvents {
   const waiting: ScheduleEvent[] = [];
   let wake = Promise.withResolvers<void>();
   return {
@@ -24,7 +29,8 @@ export function createScheduleEvents(log: Log): ScheduleEvents {
       wake.resolve();
     },
     async deliver(tell, signal) {
-      const over = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      const over = aborted(signal);
+      let tries = 0;
       while (!signal.aborted) {
         const head = waiting[0];
         if (head === undefined) {
@@ -32,7 +38,15 @@ export function createScheduleEvents(log: Log): ScheduleEvents {
           await Promise.race([wake.promise, over]);
           continue;
         }
-        await tell(head);
+        try {
+          await tell(head);
+        } catch (error) {
+          // Where the link is gone it stays for the next one; an event that is refused must not hold up the rest.
+          await clock.sleep(RETRY_MS, signal);
+          if (++tries < TRIES && waiting[0] === head) continue;
+          log("warn", "schedule.event_refused", { pipelineId: head.pipelineId, error });
+        }
+        tries = 0;
         // The queue may have dropped it meanwhile.
         if (waiting[0] === head) waiting.shift();
       }

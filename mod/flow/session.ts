@@ -13,16 +13,17 @@ import {
   TO_RUNNER,
   type ToControlPlane,
 } from "../protocol/methods.ts";
-import { createPeer, type Peer } from "../protocol/peer.ts";
-import { isTerminal } from "../run.ts";
+import { createPeer } from "../protocol/peer.ts";
 import type { Commands } from "./commands.ts";
+import { fitted } from "./fitting.ts";
 import type { LogStreams } from "./logstreams.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ScheduleEvents } from "./schedule_events.ts";
-import { tellSnapshots } from "./snapshots.ts";
+import { type ServerPeer, tellSnapshots } from "./snapshots.ts";
 
 export type Hello = Omit<Params<ToControlPlane, "runner.hello">, "clock">;
 
+/** What a session works with; all of it outlives the session. */
 export interface SessionOptions {
   engine: Engine;
   outbox: Outbox;
@@ -43,15 +44,19 @@ export interface SessionOptions {
   maxRuns?: number;
 }
 
+/** What ends a session from outside. */
 export interface SessionSignals {
   /** The runner is to stop: finish what is in hand, then go. */
   stopping: AbortSignal;
   /** No more time: everything ends. */
   hard: AbortSignal;
+  /** A sign of life of the link's loop. */
+  beat: () => void;
   /** The token changed: renew the connection. */
   tokenChanged: Promise<void>;
 }
 
+/** How the session ended: the close, and what the link has to know. */
 export interface SessionEnd extends Closed {
   /** How long the link held after hello, milliseconds. */
   heldMs: number;
@@ -61,8 +66,8 @@ export interface SessionEnd extends Closed {
   goodbyeSeconds?: number;
 }
 
-export type ServerPeer = Peer<ToControlPlane>;
-
+/** The link is looked at more often than it beats, so that a dead one is noticed soon after the second interval. */
+const LOOKS_PER_BEAT = 4;
 /** How long a hello may take before the connection is given up. */
 const HELLO_MS = 15_000;
 /** What renewal waits for answers that are under way. */
@@ -72,7 +77,7 @@ const RENEWAL_WAIT_MS = 10_000;
 export async function runSession(
   connection: Connection,
   options: SessionOptions,
-  { stopping, hard, tokenChanged }: SessionSignals,
+  { stopping, hard, tokenChanged, beat }: SessionSignals,
 ): Promise<SessionEnd> {
   const { clock, log, outbox, commands, streams } = options;
   /** Ends with the link. */
@@ -117,12 +122,12 @@ export async function runSession(
     options.connected(welcome.sessionId);
     log("info", "session.open", { sessionId: welcome.sessionId, version: welcome.serverVersion });
     const tasks = [
-      heartbeat(peer, connection, welcome.heartbeatSeconds * 1000, options, over.signal),
+      heartbeat(peer, connection, welcome.heartbeatSeconds * 1000, { ...options, alive: beat }, over.signal),
       // Statuses wait for the snapshots: those adopt what the control plane does not know yet.
-      tellSnapshots(peer, welcome, options, sending).then(() => tellChanges(peer)),
+      tellSnapshots(peer, welcome, options, sending).then(() => tellChanges(peer, welcome.limits.frameBytes)),
     ].map((task) => task.catch((error) => over.signal.aborted || sending.aborted || fail(error)));
     const renewal = await untilRenewal(sending);
-    if (renewal !== "over") await drain(renewal === "stopping");
+    if (renewal !== "over") await drain();
     const closed = await reading;
     await Promise.all(tasks);
     return { ...closed, heldMs: clock.now() - began, renewed: renewal === "renewal", ...bye() };
@@ -139,10 +144,13 @@ export async function runSession(
     options.connected(undefined);
   }
 
-  async function tellChanges(peer: ServerPeer): Promise<void> {
+  async function tellChanges(peer: ServerPeer, frameBytes: number): Promise<void> {
     await Promise.all([
       // A renewal lets what is under way be answered: only what is new stops with `sending`.
-      outbox.deliver((status) => peer.request("run.status", status, { signal: alive }).then(() => {}), sending),
+      outbox.deliver(
+        (status) => peer.request("run.status", fitted(status, frameBytes), { signal: alive }).then(() => {}),
+        sending,
+      ),
       options.events.deliver(
         ({ kind: _kind, ...event }) => peer.request("pipeline.event", event, { signal: alive }),
         sending,
@@ -179,20 +187,23 @@ export async function runSession(
     }
   }
 
-  async function drain(isStopping: boolean): Promise<void> {
+  /** Ends the session in order; a stop that comes while it is being renewed turns the renewal into a stop. */
+  async function drain(): Promise<void> {
     const patience = new AbortController();
     const limit = AbortSignal.any([patience.signal, over.signal, hard]);
-    const timer = isStopping ? undefined : clock.sleep(RENEWAL_WAIT_MS, limit).then(() => patience.abort(), () => {});
+    // Renewal waits for a while; a stop for as long as the grace lasts.
+    const timer = clock.sleep(RENEWAL_WAIT_MS, limit).then(() => stopping.aborted || patience.abort(), () => {});
+    const stopSending = () => draining.abort(new Fault("unavailable", "Cannot send: the connection is being renewed"));
     try {
       while (commands.inHand() > 0) await clock.sleep(10, limit);
-      if (isStopping) await outbox.flushed(limit);
-      draining.abort(new Fault("unavailable", "Cannot send: the connection is being renewed"));
-      while (peer.waiting() > 0) await clock.sleep(10, limit);
+      if (!stopping.aborted) stopSending();
+      while (!stopping.aborted && peer.waiting() > 0) await clock.sleep(10, limit);
+      if (stopping.aborted && !draining.signal.aborted) await outbox.flushed(limit);
     } catch {
       // Out of patience: at-least-once covers what is under way.
     }
-    draining.abort(new Fault("unavailable", "Cannot send: the connection is being renewed"));
-    const { code, meaning } = isStopping ? CLOSES.goingAway : CLOSES.normal;
+    stopSending();
+    const { code, meaning } = stopping.aborted ? CLOSES.goingAway : CLOSES.normal;
     connection.close(code, meaning);
     patience.abort();
     await timer;
@@ -220,16 +231,15 @@ async function heartbeat(
   peer: ServerPeer,
   connection: Connection,
   everyMs: number,
-  { clock, log, outbox, maxRuns, serverOffset }: SessionOptions,
+  { clock, log, outbox, maxRuns, serverOffset, alive }: SessionOptions & { alive: () => void },
   signal: AbortSignal,
 ): Promise<void> {
-  let alive = clock.now(), buffered = connection.buffered;
   const beat = () => {
     const asked = clock.now();
-    const live = outbox.live().filter((run) => !isTerminal(run.state)).length;
+    const inFlight = outbox.live().length;
     const params = {
-      inFlight: live,
-      ...maxRuns === undefined ? {} : { free: Math.max(0, maxRuns - live) },
+      inFlight,
+      ...maxRuns === undefined ? {} : { free: Math.max(0, maxRuns - inFlight) },
       oldestUnacknowledgedSeconds: outbox.oldestSeconds(),
       clock: new Date(asked).toISOString(),
     };
@@ -238,17 +248,18 @@ async function heartbeat(
       (error) => signal.aborted || log("debug", "heartbeat.unanswered", { error }),
     );
   };
-  // Looks more often than it beats, so that a dead link is noticed soon after the second interval.
-  for (let tick = 0;; tick++) {
-    if (tick % 4 === 0) beat();
-    await clock.sleep(everyMs / 4, signal);
+  // Silence is counted in looks, not by the clock: a clock that is set back would hide a dead link.
+  let heard = peer.heardAt(), buffered = connection.buffered, silentLooks = 0;
+  for (let look = 0;; look++) {
+    if (look % LOOKS_PER_BEAT === 0) beat();
+    await clock.sleep(everyMs / LOOKS_PER_BEAT, signal);
+    alive();
     // A send buffer that shrinks is a sign of life too: a slow link is not a dead one.
-    if (connection.buffered < buffered) alive = clock.now();
+    const isAlive = connection.buffered < buffered || peer.heardAt() !== heard;
+    silentLooks = isAlive ? 0 : silentLooks + 1;
+    heard = peer.heardAt();
     buffered = connection.buffered;
-    alive = Math.max(alive, peer.heardAt());
-    if (clock.now() - alive > everyMs * 2) {
-      connection.abandon(`no sign of life for ${Math.round((clock.now() - alive) / 1000)} s`);
-      return;
-    }
+    if (silentLooks <= 2 * LOOKS_PER_BEAT) continue;
+    return connection.abandon(`no sign of life for two heartbeats (${Math.round(2 * everyMs / 1000)} s)`);
   }
 }

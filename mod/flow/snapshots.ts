@@ -2,10 +2,16 @@
 import { isFault } from "../fault.ts";
 import type { Clock, Engine, Log, Random } from "../ports.ts";
 import type { Result, RunStatus, ToControlPlane } from "../protocol/methods.ts";
+import type { Peer } from "../protocol/peer.ts";
+import { orAbort } from "../waiting.ts";
 import type { Commands } from "./commands.ts";
+import { fitted, pagesOf } from "./fitting.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ServerPeer } from "./session.ts";
 
+/** The runner's peer: the control plane at the other end. */
+export type ServerPeer = Peer<ToControlPlane>;
+
+/** What the snapshots are taken from, and what carries out their decisions. */
 export interface SnapshotOptions {
   engine: Engine;
   outbox: Outbox;
@@ -17,6 +23,10 @@ export interface SnapshotOptions {
   listed: Promise<void>;
 }
 
+/** What the protocol's schemas take in one page. */
+const MOST_ITEMS = 1000;
+const MOST_ABSENT = 10_000;
+
 /** Tells both snapshots and carries out the decisions. An engine that runs no jobs knows nothing to tell. */
 export async function tellSnapshots(
   peer: ServerPeer,
@@ -25,7 +35,7 @@ export async function tellSnapshots(
   signal: AbortSignal,
 ): Promise<void> {
   if (options.engine.description.lacks.includes("jobs")) return;
-  await waitFor(options.listed, signal);
+  await orAbort(options.listed, signal);
   await tellRuns(peer, welcome, options, signal);
   await tellPipelines(peer, welcome, options, signal);
 }
@@ -43,7 +53,8 @@ async function tellRuns(
       if (!runs.has(run.runId)) runs.set(run.runId, { ...run, note: 0 });
     }
   }
-  const pages = pagesOf([...runs.values()], limits.snapshotPage);
+  const shown = [...runs.values()].map((run) => fitted(run, limits.frameBytes));
+  const pages = pagesOf(shown, Math.min(limits.snapshotPage, MOST_ITEMS), limits.frameBytes);
   let missing: string[] = [];
   for (const [page, content] of pages.entries()) {
     const last = page === pages.length - 1;
@@ -59,13 +70,22 @@ async function tellRuns(
   if (missing.length === 0) return;
   const absent: string[] = [];
   for (const runId of missing) {
-    const run = await engine.find(runId, signal);
-    if (run) outbox.retell(run);
-    else absent.push(runId);
+    try {
+      const run = await engine.find(runId, signal);
+      if (run) outbox.retell(run);
+      else absent.push(runId);
+    } catch (error) {
+      signal.throwIfAborted();
+      // What cannot be read is neither there nor absent: it must not keep all others from being told.
+      log("error", "snapshot.not_found_out", { runId, error });
+    }
   }
   log("info", "snapshot.missing", { count: absent.length });
   if (absent.length === 0) return;
-  await peer.request("runs.snapshot", { snapshotId, page: pages.length, last: true, runs: [], absent }, { signal });
+  for (const [at, some] of pagesOf(absent, MOST_ABSENT, limits.frameBytes).entries()) {
+    const page = { snapshotId, page: pages.length + at, last: true, runs: [], absent: some };
+    await peer.request("runs.snapshot", page, { signal });
+  }
 }
 
 async function tellPipelines(
@@ -77,7 +97,7 @@ async function tellPipelines(
   const snapshotId = random.uuid();
   const pipelines = await engine.pipelines(signal);
   const revisions = new Map(pipelines.map((pipeline) => [pipeline.pipelineId, pipeline.revision]));
-  const pages = pagesOf(pipelines, limits.snapshotPage);
+  const pages = pagesOf(pipelines, Math.min(limits.snapshotPage, MOST_ITEMS), limits.frameBytes);
   for (const [page, content] of pages.entries()) {
     const last = page === pages.length - 1;
     const answer = await peer.request("pipelines.snapshot", { snapshotId, page, last, pipelines: content }, { signal });
@@ -90,19 +110,4 @@ async function tellPipelines(
     }
   }
   log("info", "snapshot.pipelines", { count: pipelines.length });
-}
-
-/** At least one page, so that an empty snapshot is told too. */
-function pagesOf<T>(items: T[], size: number): T[][] {
-  const pages: T[][] = [];
-  for (let at = 0; at < items.length; at += size) pages.push(items.slice(at, at + size));
-  return pages.length > 0 ? pages : [[]];
-}
-
-function waitFor(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    promise.then(resolve, reject);
-  });
 }

@@ -4,25 +4,30 @@
  */
 import { Fault, isFault } from "../fault.ts";
 import type { Job } from "../job.ts";
+import type { Keyed } from "../keyed.ts";
 import type { Clock, Engine, StartRequest } from "../ports.ts";
 import type { Result, ToRunner } from "../protocol/methods.ts";
 import { isTerminal } from "../run.ts";
-import type { Keyed } from "./keyed.ts";
+import { orAbort } from "../waiting.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Gate } from "./policy.ts";
 
+/** What starts and stops work with; `keyed` is shared with all other commands. */
 export interface StartsOptions {
   engine: Engine;
   gate: Gate;
   outbox: Outbox;
   clock: Clock;
   keyed: Keyed;
+  /** Resolves when the engine's first list is complete. */
+  listed: Promise<void>;
   /** The furthest that a `notAfter` may lie away. */
   objectLifeSeconds: number;
   /** The control plane's clock less ours, milliseconds, as the session measured it. */
   serverOffsetMs: () => number;
 }
 
+/** What every command that starts a run has in common; `notAfter` is RFC 3339, by the control plane's clock. */
 export interface StartParams {
   runId: string;
   pipelineId: string;
@@ -31,6 +36,7 @@ export interface StartParams {
   job?: Job | undefined;
 }
 
+/** The verbs on runs. Faults: `denied` (the policy), `invalid` (a `notAfter` that has passed), and the engine's own. */
 export interface Starts {
   /** Starts a run, or answers what an earlier command of the same runId made. */
   start(
@@ -49,12 +55,17 @@ export interface Starts {
 
 /** Tolerance for the two clocks when a `notAfter` is held against the object's life. */
 const CLOCK_SLACK_MS = 60_000;
+/** What objects must live longer than announced: the tolerance for both clocks, on both sides. */
+export const OBJECT_LIFE_SLACK_SECONDS = 2 * CLOCK_SLACK_MS / 1000;
+/** Stops whose start never came; beyond it more are `busy`. */
+const MOST_TOMBSTONES = 10_000;
 /** How long `pipeline.delete` waits for the end of the pipeline's runs to be acknowledged. */
 const REMOVE_WAIT_MS = 60_000;
 
+/** Makes the verbs; no stop is remembered yet. */
 export function createStarts(options: StartsOptions): Starts {
   const { engine, gate, outbox, clock, keyed } = options;
-  /** Stops that came before their start: runId → until when they count, in our clock. */
+  /** Stops that came before their start: runId → until when they count, in the control plane's clock. */
   const tombstones = new Map<string, number>();
 
   return { start, stop, stopAll, remove };
@@ -73,10 +84,13 @@ export function createStarts(options: StartsOptions): Starts {
   }
 
   async function stopAll(pipelineId: string, signal: AbortSignal): Promise<string[]> {
+    await orAbort(options.listed, signal);
     const runIds = outbox.live().filter((run) => run.pipelineId === pipelineId).map((run) => run.runId);
+    // Not under the runs' own keys: a start that waits for the pipeline's key holds its run's key meanwhile. The
+    // pipeline's key is held here, which keeps starts away, and a stop beside ours does the same.
     await Promise.all(
       runIds.map((runId) =>
-        keyed.run([runId], () => engine.stop(runId, signal)).then((run) => outbox.observe(run), (error) => {
+        engine.stop(runId, signal).then((run) => outbox.observe(run), (error) => {
           if (!isFault(error, "not_found")) throw error;
         })
       ),
@@ -94,16 +108,32 @@ export function createStarts(options: StartsOptions): Starts {
       } catch (error) {
         if (!isFault(error, "not_found")) throw error;
         // The start may still be on its way: remember the stop for as long as that start is valid.
-        bury(runId, Date.parse(notAfter) - options.serverOffsetMs());
+        bury(runId, Date.parse(notAfter));
         return { runId, stopped: true };
       }
     });
   }
 
-  function bury(runId: string, until: number): void {
-    const now = clock.now();
-    for (const [id, end] of tombstones) if (end < now) tombstones.delete(id);
-    tombstones.set(runId, Math.min(until, now + options.objectLifeSeconds * 1000 + CLOCK_SLACK_MS));
+  function bury(runId: string, notAfter: number): void {
+    const now = serverNow();
+    if (tombstones.size >= MOST_TOMBSTONES) {
+      for (const [id, end] of tombstones) if (end < now) tombstones.delete(id);
+    }
+    if (tombstones.size >= MOST_TOMBSTONES) {
+      throw new Fault(
+        "busy",
+        `Cannot remember the stop of run ${runId}: ${MOST_TOMBSTONES} stops without a start are`,
+        {
+          retryAfterSeconds: 60,
+        },
+      );
+    }
+    // The slack covers a clock that is measured anew between the stop and its start.
+    tombstones.set(runId, Math.min(notAfter, now + options.objectLifeSeconds * 1000) + CLOCK_SLACK_MS);
+  }
+
+  function serverNow(): number {
+    return clock.now() + options.serverOffsetMs();
   }
 
   function start(
@@ -121,7 +151,7 @@ export function createStarts(options: StartsOptions): Starts {
       await gate({ method, pipelineId, runId, ...job ? { job } : {} });
       const received = new Date(receivedAt).toISOString();
       const until = tombstones.get(runId);
-      if (until !== undefined && until >= clock.now()) {
+      if (until !== undefined && until >= serverNow()) {
         const finished = new Date(clock.now()).toISOString();
         outbox.observeUnborn({
           runId,
@@ -152,14 +182,14 @@ export function createStarts(options: StartsOptions): Starts {
   }
 
   function checkDeadline(method: string, notAfter: string): void {
-    const serverNow = clock.now() + options.serverOffsetMs();
+    const now = serverNow();
     const until = Date.parse(notAfter);
-    if (until < serverNow) {
+    if (until < now) {
       throw new Fault("invalid", `Cannot carry out ${method}: its notAfter ${notAfter} has passed`, {
         path: "notAfter",
       });
     }
-    if (until > serverNow + options.objectLifeSeconds * 1000 + CLOCK_SLACK_MS) {
+    if (until > now + options.objectLifeSeconds * 1000 + CLOCK_SLACK_MS) {
       const message =
         `its notAfter ${notAfter} lies further away than the ${options.objectLifeSeconds} s that objects live`;
       throw new Fault("invalid", `Cannot carry out ${method}: ${message}`, { path: "notAfter" });

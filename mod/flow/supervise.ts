@@ -2,6 +2,7 @@
 import { isFault } from "../fault.ts";
 import type { Clock, Log } from "../ports.ts";
 
+/** The loops of one program. */
 export interface Loops {
   /**
    * Runs `body` again and again until the signal aborts. `withinSeconds` is how often a healthy body calls `beat`;
@@ -18,6 +19,7 @@ export interface Loops {
 
 const PAUSE_MS = 1000;
 
+/** No loops yet; `signal` ends all that will be. */
 export function createLoops({ clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal }): Loops {
   const loops = new Map<string, { beatAt: number; restarts: number; withinSeconds: number }>();
 

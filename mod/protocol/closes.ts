@@ -8,6 +8,7 @@ export interface Close {
   then: string;
 }
 
+/** Every code that this protocol sends, by name; the 44xx are of RFC 6455's range for private use (4000 to 4999). */
 export const CLOSES = {
   normal: { code: 1000, sender: "either", meaning: "renewal of the connection", then: "the runner dials anew at once" },
   goingAway: {
@@ -48,8 +49,8 @@ export const CLOSES = {
   },
   silent: {
     code: 4414,
-    sender: "either",
+    sender: "control plane",
     meaning: "no sign of life within two heartbeat intervals",
-    then: "whoever still hears it dials anew, or waits to be dialled",
+    then: "the runner, if it still hears it, dials anew after its backoff",
   },
 } as const satisfies Record<string, Close>;

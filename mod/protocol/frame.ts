@@ -5,9 +5,11 @@
 import * as z from "zod/mini";
 import { Fault, FAULT_NUMBERS, type FaultCode } from "../fault.ts";
 
-/** JSON-RPC's own error codes. */
+/** The frame is no JSON. JSON-RPC's own codes: https://www.jsonrpc.org/specification#error_object */
 export const PARSE_ERROR = -32700;
+/** It is JSON, but no request. */
 export const INVALID_REQUEST = -32600;
+/** This end has no such method. */
 export const METHOD_NOT_FOUND = -32601;
 
 export type RequestId = string | number | null;

@@ -3,9 +3,10 @@
  * what comes in is checked against the method table, each handler runs on its own, and one that is slow or fails
  * never holds up another.
  */
-import type * as z from "zod/mini";
 import { asFault, Fault, isFault } from "../fault.ts";
 import type { Clock, Closed, Connection, Log } from "../ports.ts";
+import { createBulkTurns } from "./bulk.ts";
+import { check } from "./check.ts";
 import { CLOSES } from "./closes.ts";
 import {
   errorFrame,
@@ -75,9 +76,8 @@ export interface Peer<Out extends Methods> {
 
 /** Malformed frames that a connection may bring before it is closed with 4407. */
 const MALFORMED_BUDGET = 100;
-/** Bulk frames wait while more than this is under way: what is urgent never queues behind more. */
-const BULK_BACKLOG_BYTES = 256 * 1024;
-const BULK_POLL_MS = 5;
+/** Why a request's timer is ended; one for all, since an abort without a reason makes an exception with its stack. */
+const SETTLED = new Fault("unavailable", "Cannot time out: the answer is there");
 
 interface Waiting {
   method: string;
@@ -94,6 +94,7 @@ export function createPeer<In extends Methods, Out extends Methods>(options: Pee
   const ended = new AbortController();
   let nextId = 1, inHand = 0, malformed = 0, heardAt = clock.now();
   let theirFrameBytes = 64 * 1024;
+  const bulkTurn = createBulkTurns({ connection, clock, ended: ended.signal });
 
   return {
     request,
@@ -165,8 +166,11 @@ export function createPeer<In extends Methods, Out extends Methods>(options: Pee
     if (entry === undefined) {
       return errorFrame(id, { code: METHOD_NOT_FOUND, message: `Cannot call ${shown(method)}: method not found` });
     }
-    const checked = entry.params.safeParse(params);
-    if (!checked.success) return errorFrame(id, faultToError(invalid(method, checked.error)));
+    const checked = check(entry.params, params);
+    if (!checked.ok) {
+      const { path, text } = checked;
+      return errorFrame(id, faultToError(new Fault("invalid", `Cannot take ${method}: ${text}`, { path })));
+    }
     if (inHand >= maxInHand) {
       const busy = new Fault("busy", `Cannot take ${method}: ${maxInHand} requests are in hand`, {
         retryAfterSeconds: 1,
@@ -216,61 +220,57 @@ export function createPeer<In extends Methods, Out extends Methods>(options: Pee
         `Cannot send ${method}: it is larger than the peer's limit of ${theirFrameBytes} bytes`,
       );
     }
-    if (bulk) await drained(AbortSignal.any([signal, ended.signal]));
-    const result = await new Promise<unknown>((resolve, reject) => {
-      const settled = new AbortController();
-      const done = (how: () => void) => {
-        waiting.delete(id);
-        settled.abort();
-        signal.removeEventListener("abort", aborted);
-        how();
-      };
-      const aborted = () => done(() => reject(signal.reason));
-      waiting.set(id, {
-        method,
-        resolve: (value) => done(() => resolve(value)),
-        reject: (error) => done(() => reject(error)),
-      });
-      signal.addEventListener("abort", aborted, { once: true });
-      if (timeoutMs !== Infinity) {
-        clock.sleep(timeoutMs, settled.signal).then(
-          () =>
-            done(() => reject(new Fault("unavailable", `Cannot get an answer to ${method}: none in ${timeoutMs} ms`))),
-          () => {},
-        );
-      }
-      try {
-        connection.send(frame);
-      } catch (error) {
-        done(() => reject(error));
-      }
+    const release = bulk ? await bulkTurn(signal) : undefined;
+    const answer = sendAndWait(id, method, frame, signal, timeoutMs);
+    release?.();
+    // Not awaited here: a request that waits for long, as for a reader's credit, must not hold what it has sent.
+    return checked(method, answer);
+  }
+
+  function sendAndWait(
+    id: number,
+    method: string,
+    frame: string,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const settled = new AbortController();
+    const done = (how: () => void) => {
+      waiting.delete(id);
+      settled.abort(SETTLED);
+      signal.removeEventListener("abort", aborted);
+      how();
+    };
+    const aborted = () => done(() => reject(signal.reason));
+    waiting.set(id, {
+      method,
+      resolve: (value) => done(() => resolve(value)),
+      reject: (error) => done(() => reject(error)),
     });
-    const entry = outgoing[method];
-    const checked = entry?.result.safeParse(result);
-    if (checked === undefined || !checked.success) {
-      throw new Fault(
-        "malformed",
-        `Cannot use the answer to ${method}: ${checked ? issueOf(checked.error).text : "unknown"}`,
+    signal.addEventListener("abort", aborted, { once: true });
+    if (timeoutMs !== Infinity) {
+      clock.sleep(timeoutMs, settled.signal).then(
+        () =>
+          done(() => reject(new Fault("unavailable", `Cannot get an answer to ${method}: none in ${timeoutMs} ms`))),
+        () => {},
       );
     }
-    return checked.data as Result<Out, K>;
+    try {
+      connection.send(frame);
+    } catch (error) {
+      done(() => reject(error));
+    }
+    return promise;
   }
 
-  async function drained(signal: AbortSignal): Promise<void> {
-    while (connection.buffered > BULK_BACKLOG_BYTES) await clock.sleep(BULK_POLL_MS, signal);
+  async function checked<K extends keyof Out & string>(method: K, answer: Promise<unknown>): Promise<Result<Out, K>> {
+    const entry = outgoing[method];
+    if (entry === undefined) throw new Fault("internal", `Cannot use the answer to ${method}: it is no method`);
+    const result = check(entry.result, await answer);
+    if (result.ok) return result.data as Result<Out, K>;
+    throw new Fault("malformed", `Cannot use the answer to ${method}: ${result.text}`);
   }
-}
-
-/** The first thing that is wrong, as path and sentence. The value itself is not shown: it may be a secret. */
-export function issueOf(error: z.core.$ZodError): { path: string; text: string } {
-  const issue = error.issues[0];
-  const path = issue?.path.map(String).join(".") ?? "";
-  return { path, text: path === "" ? `${issue?.message}` : `${path}: ${issue?.message}` };
-}
-
-function invalid(method: string, error: z.core.$ZodError): Fault {
-  const { path, text } = issueOf(error);
-  return new Fault("invalid", `Cannot take ${method}: ${text}`, { path });
 }
 
 function shown(method: string): string {

@@ -1,6 +1,7 @@
 /** Resolution: every distinct reference once, in parallel, all or nothing. */
 import { Fault, type FaultCode, isFault } from "../fault.ts";
 import type { SecretName, SecretsProvider, SecretValue } from "../ports.ts";
+import { orAbort } from "../waiting.ts";
 import { openDocument } from "./document.ts";
 import { mapReference } from "./mapping.ts";
 import { parseReference } from "./reference.ts";
@@ -107,7 +108,9 @@ async function readOne(
 ): Promise<SecretValue | Fault> {
   const either = deadline ? AbortSignal.any([signal, deadline]) : signal;
   try {
-    return await orAborted(() => provider.read(name, either), either);
+    either.throwIfAborted();
+    // It ends with the signal even if the provider sleeps through it.
+    return await orAbort(provider.read(name, either), either);
   } catch (error) {
     signal.throwIfAborted();
     if (deadline?.aborted) {
@@ -115,19 +118,6 @@ async function readOne(
       return new Fault("unavailable", `Cannot read secret "${name.reference}" from ${provider.kind}: ${reason}`);
     }
     return told(error, name.reference, provider);
-  }
-}
-
-/** Ends with the signal even if the provider sleeps through it. */
-async function orAborted<T>(start: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([start(), aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -2,7 +2,8 @@
  * What every SecretsProvider answers. `contract` makes one test of each check; `runCheck` runs one against any provider,
  * so that the suite itself can be tested (tests/secrets/teeth.test.ts).
  */
-import { checks, type SecretsCheck, type SecretsHarness, type SecretsLack, within } from "./secrets_checks.ts";
+import { within } from "../wait.ts";
+import { checks, type SecretsCheck, type SecretsHarness, type SecretsLack } from "./secrets_checks.ts";
 
 export { checks, type SecretsCheck, type SecretsHarness, type SecretsLack };
 
@@ -50,7 +51,7 @@ export function contract(
 export async function runCheck(check: SecretsCheck, makeHarness: () => Promise<SecretsHarness>): Promise<void> {
   const harness = await makeHarness();
   try {
-    await within(CHECK_LIMIT_MS, check.run(harness), `not done after ${CHECK_LIMIT_MS} ms`);
+    await within("the end of the check", check.run(harness), CHECK_LIMIT_MS);
   } finally {
     await harness.close();
   }

@@ -6,6 +6,7 @@ import type { SecretsProvider, SecretValue } from "../../mod/ports.ts";
 import { mapReference } from "../../mod/secrets/mapping.ts";
 import { parseReference } from "../../mod/secrets/reference.ts";
 import { reveal, revealBytes } from "../../mod/secrets/secret.ts";
+import { within } from "../wait.ts";
 
 /** A provider over a backend that the test can change. What a backend cannot do is left out, and its checks skipped. */
 export interface SecretsHarness {
@@ -179,7 +180,7 @@ export const checks: readonly SecretsCheck[] = [
       const failure = thrown(harness, at("any"), stop.signal);
       const timer = setTimeout(() => stop.abort(reason), 20);
       try {
-        assert.equal(await within(ABORT_LIMIT_MS, failure, "the abort was slept through"), reason);
+        assert.equal(await within("the end by abort", failure, ABORT_LIMIT_MS), reason);
       } finally {
         clearTimeout(timer);
       }
@@ -231,15 +232,4 @@ function hidesCanary(thing: unknown): void {
 
 function able<T>(verb: T | undefined, name: string): T {
   return verb ?? assert.fail(`the harness has no ${name}: give it one, or skip the check with a reason`);
-}
-
-/** Fails with `late` if the work takes longer than so many milliseconds. */
-export async function within<T>(ms: number, work: Promise<T>, late: string): Promise<T> {
-  let timer;
-  const limit = new Promise<never>((_, reject) => timer = setTimeout(() => reject(new Error(late)), ms));
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

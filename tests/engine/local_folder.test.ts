@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { createLocalEngine } from "../../adapters/engine/local/engine.ts";
 import { createNoEngine } from "../../adapters/engine/none.ts";
 import { isFault } from "../../mod/fault.ts";
-import { ended, everything, faults, inState, request, startNow, until, watch } from "../contract/engine/harness.ts";
+import {
+  ended,
+  everything,
+  faults,
+  inState,
+  reasonCode,
+  request,
+  startNow,
+  until,
+  watch,
+} from "../contract/engine/harness.ts";
 import { check } from "./local_check.ts";
 import { AGENT } from "./local_harness.ts";
 
@@ -41,13 +51,7 @@ check("no more runs than allowed are live at once", async (h, signal) => {
   const first = await startNow(h, job, signal);
   await inState(h, first.runId, "running", signal);
   const second = await h.engine.start(request(job.pipelineId), signal);
-  const code = await until(
-    h,
-    "a reason",
-    async () => (await h.engine.find(second.runId, signal))?.reason?.code,
-    signal,
-  );
-  assert.equal(code, "WaitingForCapacity");
+  assert.equal(await reasonCode(h, second.runId, signal), "WaitingForCapacity");
   await h.engine.stop(first.runId, signal);
   await inState(h, second.runId, "running", signal);
 }, { maxRuns: 1 });

@@ -1,4 +1,5 @@
-import { createMemoryCluster, createMemoryEngine, type MemoryEngine } from "../../adapters/engine/memory.ts";
+import { createMemoryEngine, type MemoryEngine } from "../../adapters/engine/memory.ts";
+import { createMemoryCluster } from "../../adapters/engine/memory_cluster.ts";
 import type { Job } from "../../mod/job.ts";
 import type { Behaviour, EngineHarness } from "../contract/engine.ts";
 import { createSteppingClock } from "./stepping_clock.ts";

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createBackoff } from "../../mod/backoff.ts";
 import { Fault } from "../../mod/fault.ts";
-import { createKeyed } from "../../mod/flow/keyed.ts";
 import { runLink } from "../../mod/flow/link.ts";
 import type { SessionEnd } from "../../mod/flow/session.ts";
-import { connectionPair, settled, testClock, testLog, within } from "../protocol/pair.ts";
+import { forever, orAbort } from "../../mod/waiting.ts";
+import { connectionPair, testClock, testLog } from "../fakes/pair.ts";
+import { settled, within } from "../wait.ts";
 
 interface Play {
   dials: number[];
@@ -27,19 +28,13 @@ function play(ends: (Fault | Partial<SessionEnd>)[], chance = 1): Play {
         dials.push(clock.now());
         const next = ends[dials.length - 1];
         if (next instanceof Fault) return Promise.reject(next);
-        if (next === undefined) {
-          return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-        }
+        if (next === undefined) return forever(signal);
         return Promise.resolve(connectionPair()[0]);
       },
     },
     tokens: {
       read: () => Promise.resolve("t"),
-      changed: (signal) =>
-        new Promise((resolve, reject) => {
-          rotated.promise.then(resolve);
-          signal.addEventListener("abort", () => reject(signal.reason));
-        }),
+      changed: (signal) => orAbort(rotated.promise, signal),
     },
     session: () => {
       const next = ends[dials.length - 1];
@@ -62,9 +57,14 @@ function play(ends: (Fault | Partial<SessionEnd>)[], chance = 1): Play {
     },
     stop: async () => {
       stopping.abort(new Fault("unavailable", "Cannot go on: the test is over"));
-      await within(running);
+      await within("the end of the link", running);
     },
   };
+}
+
+/** Second by second: a long wait is made of short ones, each of which begins when the one before has ended. */
+async function pass(clock: Play["clock"], seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) await clock.advance(1000);
 }
 
 const gone = new Fault("unavailable", "Cannot reach it: refused");
@@ -101,14 +101,14 @@ for (
 ) {
   Deno.test(`link: after ${name} it waits at the cap, and a new token cuts the wait short`, async () => {
     const { dials, events, clock, rotate, stop } = play([end, end]);
-    await clock.advance(30_000);
+    await pass(clock, 30);
     assert.equal(dials.length, 1);
     rotate();
     await settled();
     assert.equal(dials.length, 2, "the new token was not tried at once");
-    await clock.advance(59_000);
+    await pass(clock, 59);
     assert.equal(dials.length, 2);
-    await clock.advance(2000);
+    await pass(clock, 2);
     assert.equal(dials.length, 3);
     assert(events.includes("link.token_changed"));
     await stop();
@@ -118,9 +118,9 @@ for (
 Deno.test("link: two instances wait at the cap; a goodbye spreads over its seconds", async () => {
   const two = play([{ code: 4409 }]), bye = play([{ code: 4400, goodbyeSeconds: 20 }], 0.5);
   await settled();
-  await Promise.all([two.clock.advance(9_000), bye.clock.advance(9_000)]);
+  await Promise.all([pass(two.clock, 9), pass(bye.clock, 9)]);
   assert.deepEqual([two.dials.length, bye.dials.length], [1, 1]);
-  await Promise.all([two.clock.advance(52_000), bye.clock.advance(2_000)]);
+  await Promise.all([pass(two.clock, 52), pass(bye.clock, 2)]);
   assert.deepEqual([two.dials.length, bye.dials.length], [2, 2]);
   await Promise.all([two.stop(), bye.stop()]);
 });
@@ -131,28 +131,4 @@ Deno.test("backoff: property: every wait lies between 0 and the cap", () => {
     const waits = Array.from({ length: tries + 1 }, () => backoff.next());
     assert(waits.every((ms) => ms >= 0 && ms <= 60_000));
   }));
-});
-
-Deno.test("keyed: property: work on one key never overlaps and keeps its order; other keys don't wait", async () => {
-  const keys = fc.uniqueArray(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 });
-  await fc.assert(
-    fc.asyncProperty(fc.array(keys, { maxLength: 12 }), async (works) => {
-      const keyed = createKeyed(), inside = new Map<string, number>(), order = new Map<string, number[]>();
-      await within(Promise.all(works.map((own, n) =>
-        keyed.run(own, async () => {
-          for (const key of own) {
-            assert.equal(inside.get(key) ?? 0, 0, `two at once under ${key}`);
-            inside.set(key, 1);
-            order.set(key, [...order.get(key) ?? [], n]);
-          }
-          await settled();
-          for (const key of own) inside.set(key, 0);
-          if (n % 3 === 0) throw new Error("one that fails holds up nobody");
-        }).catch(() => {})
-      )));
-      for (const list of order.values()) assert.deepEqual(list, [...list].sort((a, b) => a - b));
-      assert.equal(keyed.size(), 0);
-    }),
-    { numRuns: 40 },
-  );
 });

@@ -6,7 +6,8 @@ import { chunksOf, createLogStreams, CUT_MARK, type SendChunk } from "../../mod/
 import type { LogPiece } from "../../mod/ports.ts";
 import { logBytes } from "../../mod/protocol/logsize.ts";
 import { LIMITS, type Params, type ToControlPlane } from "../../mod/protocol/methods.ts";
-import { settled, testLog } from "../protocol/pair.ts";
+import { testLog } from "../fakes/pair.ts";
+import { settled } from "../wait.ts";
 
 const RUN_ID = "00000000-0000-4000-8000-000000000001";
 const plain = () => ({ lines: (lines: readonly string[]) => [...lines] });

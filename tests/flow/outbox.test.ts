@@ -5,7 +5,8 @@ import { Fault } from "../../mod/fault.ts";
 import { createOutbox, type Outbox, statusesUpTo } from "../../mod/flow/outbox.ts";
 import type { RunStatus } from "../../mod/protocol/methods.ts";
 import { isTerminal, RANK, type Run, type RunState } from "../../mod/run.ts";
-import { settled, testClock, testLog, within } from "../protocol/pair.ts";
+import { testClock, testLog } from "../fakes/pair.ts";
+import { settled, within } from "../wait.ts";
 
 const RUN_ID = "00000000-0000-4000-8000-000000000001";
 const at = (second: number) => new Date(Date.UTC(2026, 2, 1, 0, 0, second)).toISOString();
@@ -199,7 +200,7 @@ Deno.test("outbox: flushed waits for the last acknowledgement", async () => {
   const delivering = outbox.deliver(() => Promise.resolve(), stop.signal);
   await settled();
   await clock.advance(100);
-  await within(flushed);
+  await within("the flush", flushed);
   stop.abort();
   await delivering;
 });

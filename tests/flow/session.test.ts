@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createNoEngine } from "../../adapters/engine/none.ts";
 import type { Job } from "../../mod/job.ts";
-import { within } from "../protocol/pair.ts";
+import { within } from "../wait.ts";
 import { createWorld, inAnHour, jobOf, type Told, type World } from "./world.ts";
 
 const never = new AbortController().signal;
@@ -131,12 +131,11 @@ Deno.test("session: no sign of life for two heartbeats: the link is given up and
 });
 
 Deno.test("session: a send buffer that shrinks is a sign of life", async () => {
-  let far: { buffered: number } | undefined;
   await using world = createWorld({
     heartbeatSeconds: 0.1,
     answers: { "runner.heartbeat": () => new Promise(() => {}) },
   });
-  far = (await world.session(0)).far;
+  const { far } = await world.session(0);
   far.buffered = 1e9;
   const until = Date.now() + 1000;
   while (Date.now() < until) {
@@ -158,7 +157,7 @@ Deno.test("session: renewal awaits answers, closes with 1000, dials at once, los
   await new Promise((resolve) => setTimeout(resolve, 500));
   assert.equal(world.sessions.length, 1, "it was renewed before its answers came");
   const answering = setInterval(() => answers.splice(0).forEach((answer) => answer()), 10);
-  assert.equal((await within(closed)).code, 1000);
+  assert.equal((await within("the close", closed)).code, 1000);
   await world.session(1);
   await world.until(ended(run("5")));
   clearInterval(answering);
@@ -180,7 +179,7 @@ Deno.test("session: stopping tells what is left, refuses what is new, says 4400"
   });
   isHeld = false;
   held.forEach((answer) => answer());
-  assert.equal((await within(closed)).code, 4400);
+  assert.equal((await within("the close", closed)).code, 4400);
   await stopped;
   assert.equal(world.states(run("6")).at(-1), "success");
 });

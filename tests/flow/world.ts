@@ -1,5 +1,6 @@
 /** A runner in memory between a scripted control plane and the memory engine: all real but the wire and the engine. */
-import { createMemoryCluster, createMemoryEngine } from "../../adapters/engine/memory.ts";
+import { createMemoryEngine } from "../../adapters/engine/memory.ts";
+import { createMemoryCluster } from "../../adapters/engine/memory_cluster.ts";
 import { systemClock } from "../../adapters/clock.ts";
 import { Fault } from "../../mod/fault.ts";
 import { allowAll, type Policy } from "../../mod/flow/policy.ts";
@@ -16,7 +17,9 @@ import {
 import { createPeer, type Handlers, type Peer } from "../../mod/protocol/peer.ts";
 import { createRedactor } from "../../mod/redact.ts";
 import { referencesIn } from "../../mod/secrets/document.ts";
-import { connectionPair, type TestConnection, testLog, within } from "../protocol/pair.ts";
+import { forever } from "../../mod/waiting.ts";
+import { connectionPair, type TestConnection, testLog } from "../fakes/pair.ts";
+import { within } from "../wait.ts";
 
 export type Told = {
   [K in keyof ToControlPlane]: { method: K; params: Params<ToControlPlane, K> };
@@ -148,7 +151,7 @@ export function createWorld(options: WorldOptions = {}): World {
     },
     tokens: {
       read: () => Promise.resolve("t"),
-      changed: (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      changed: forever,
     },
     engine: options.engine ?? engine,
     policy: options.policy ?? allowAll,
@@ -165,13 +168,13 @@ export function createWorld(options: WorldOptions = {}): World {
     while (!isSo(told)) {
       const news = Promise.withResolvers<void>();
       listeners.add(news.resolve);
-      await within(news.promise).finally(() => listeners.delete(news.resolve));
+      await within("what is waited for", news.promise).finally(() => listeners.delete(news.resolve));
     }
   }
 
   async function stop(): Promise<void> {
     stopping.abort(new Fault("unavailable", "Cannot go on: the test is over"));
-    await within(running);
+    await within("the end of the runner", running);
   }
 
   return {

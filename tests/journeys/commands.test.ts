@@ -6,7 +6,7 @@ import { isTerminal, RANK } from "../../mod/run.ts";
 import { scripted, type ScriptedWorld } from "./harness.ts";
 import { begun, ledgerOf } from "./programs.ts";
 import { documentOf, type Work } from "./rest.ts";
-import { until } from "./wait.ts";
+import { until } from "../wait.ts";
 
 scripted("the same pipeline.run is sent three times", async ({ fake, folder, gate, measured }) => {
   const hold = gate("hold");

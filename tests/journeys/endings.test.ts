@@ -4,7 +4,7 @@ import { isTerminal } from "../../mod/run.ts";
 import { journey, scripted } from "./harness.ts";
 import { begun, ledgerOf } from "./programs.ts";
 import { verifyFollowed, verifyRuns } from "./verify.ts";
-import { until, within } from "./wait.ts";
+import { until, within } from "../wait.ts";
 
 const LINES = 300;
 

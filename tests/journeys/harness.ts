@@ -3,7 +3,7 @@ import { type FakeControlPlane, type FakeControlPlaneOptions, startControlPlane 
 import { type ControlPlane, controlPlaneOn, type Runner, runnerOn } from "./programs.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { createRest, type Rest } from "./rest.ts";
-import { within } from "./wait.ts";
+import { within } from "../wait.ts";
 
 /** What a journey is given. */
 export interface World {

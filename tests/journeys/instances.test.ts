@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { journey } from "./harness.ts";
 import { begun } from "./programs.ts";
 import { verifyRuns } from "./verify.ts";
-import { until } from "./wait.ts";
+import { until } from "../wait.ts";
 
 journey("two runners have one agentId", async (world) => {
   const { rest, folder, agentId, runner, addRunner, gate, measured } = world;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { journey } from "./harness.ts";
 import { begun, ledgerOf } from "./programs.ts";
 import { verifyFollowed, verifyRuns } from "./verify.ts";
-import { until } from "./wait.ts";
+import { until } from "../wait.ts";
 
 const LINES = 400;
 

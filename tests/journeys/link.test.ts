@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { journey, type World } from "./harness.ts";
 import { begun, HEARTBEAT_SECONDS, ledgerOf } from "./programs.ts";
 import { type Expected, verifyFollowed, verifyRuns } from "./verify.ts";
-import { pause, until } from "./wait.ts";
+import { pause, until } from "../wait.ts";
 
 const LINES = 400;
 /** Longer than two heartbeats. */

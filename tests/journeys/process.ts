@@ -1,5 +1,5 @@
 /** A program of ours as a real process: its output is kept and can be waited on; it can be killed, asked to stop. */
-import { within } from "./wait.ts";
+import { within } from "../wait.ts";
 
 /** One process. */
 export interface Program {

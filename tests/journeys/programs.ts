@@ -1,6 +1,6 @@
 /** The two programs, each with a folder of its own, and what can be done to them. */
 import { jsonLine, type Program, runProgram, startProgram } from "./process.ts";
-import { until } from "./wait.ts";
+import { until } from "../wait.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const RUNNER = new URL("main.ts", ROOT);

@@ -1,7 +1,7 @@
 /** The control plane's REST, as the journeys use it. */
 import * as z from "zod/mini";
 import { type LogEvent, PipelineView, RunDetail, RunnerView, RunSummary } from "../../control-plane/mod/views.ts";
-import { until } from "./wait.ts";
+import { until } from "../wait.ts";
 
 /** What a journey's job does: see job.sh. */
 export interface Work {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import * as z from "zod/mini";
 import { Fault, isFault } from "../../mod/fault.ts";
 import { createPeer, type Handlers, type Peer } from "../../mod/protocol/peer.ts";
-import { connectionPair, settled, type TestClock, testClock, type TestConnection, testLog, within } from "./pair.ts";
+import { connectionPair, type TestClock, testClock, type TestConnection, testLog } from "../fakes/pair.ts";
+import { settled, within } from "../wait.ts";
 
 const safe = { sanitizeOps: true, sanitizeResources: true, sanitizeExit: true };
 const KIB = 1024;
@@ -61,11 +62,14 @@ function withPeer(
     });
     const running = peer.run();
     try {
-      await within(body({ near, far, peer, clock, events, stop, echoed, release: gate.resolve }));
+      await within(
+        "the end of the test",
+        body({ near, far, peer, clock, events, stop, echoed, release: gate.resolve }),
+      );
     } finally {
       gate.resolve();
       near.close(1000, "the test is over");
-      await within(running);
+      await within("the end of the peer", running);
     }
   };
 }
@@ -73,7 +77,7 @@ function withPeer(
 const call = (id: unknown, method: string, params: unknown = {}) =>
   JSON.stringify({ jsonrpc: "2.0", id, method, params });
 const answers = (world: World) => world.near.sent.map((text) => JSON.parse(text));
-const ends = (world: World) => within(world.near.closed);
+const ends = (world: World) => within("the close", world.near.closed);
 const isCode = (code: Fault["code"]) => (error: unknown) => isFault(error, code);
 const asked = (world: World) => ({ signal: world.stop.signal });
 

@@ -5,7 +5,8 @@ import { Fault } from "../../mod/fault.ts";
 import { type Methods, TO_CONTROL_PLANE, TO_RUNNER } from "../../mod/protocol/methods.ts";
 import { readFrame } from "../../mod/protocol/frame.ts";
 import { createPeer } from "../../mod/protocol/peer.ts";
-import { connectionPair, settled, testClock, testLog, within } from "./pair.ts";
+import { connectionPair, testClock, testLog } from "../fakes/pair.ts";
+import { settled, within } from "../wait.ts";
 import { recordedFrames } from "./recorded.ts";
 
 const safe = { sanitizeOps: true, sanitizeResources: true, sanitizeExit: true };
@@ -67,5 +68,5 @@ async function holds(incoming: Methods, frames: string[]): Promise<void> {
   for (const answer of near.sent) assert.equal(readFrame(answer).kind, "error");
   assert.ok(near.sent.some((answer) => JSON.parse(answer).id === "last"));
   near.close(1000, "done");
-  await within(running);
+  await within("the end of the peer", running);
 }

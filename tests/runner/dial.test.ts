@@ -4,7 +4,7 @@ import { createWebSocketChannel } from "../../adapters/channel/websocket.ts";
 import { systemClock } from "../../adapters/clock.ts";
 import { literalToken } from "../../adapters/token.ts";
 import type { FaultCode } from "../../mod/fault.ts";
-import { within } from "../protocol/pair.ts";
+import { within } from "../wait.ts";
 
 const CANARY = "canary-token-51c2";
 const never = new AbortController().signal;
@@ -38,7 +38,7 @@ for (const [name, answer, code, message] of ANSWERS) {
   Deno.test(`dial: ${name} is told as ${code}`, async () => {
     await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, answer);
     await assert.rejects(
-      within(channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never)),
+      within("the refusal", channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never)),
       (error: Error & { code: string }) => {
         assert.equal(error.code, code);
         assert.match(error.message, message);
@@ -49,24 +49,68 @@ for (const [name, answer, code, message] of ANSWERS) {
   });
 }
 
+Deno.test("dial: a token that no header can carry is told without it", async () => {
+  for (const token of [`${CANARY}\n${CANARY}`, `${CANARY} x`, `${CANARY}ü`]) {
+    const channel = createWebSocketChannel({
+      serverUrl: "ws://127.0.0.1:9",
+      tokens: literalToken(token),
+      clock: systemClock,
+    });
+    await assert.rejects(channel.dial(never), (error: Error & { code: string }) => {
+      assert.equal(error.code, "invalid");
+      assert(!Deno.inspect(error).includes(CANARY));
+      return true;
+    });
+  }
+});
+
+Deno.test("dial: a server that chooses no subprotocol is refused", async () => {
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
+    return Deno.upgradeWebSocket(request).response;
+  });
+  await assert.rejects(channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never), {
+    code: "malformed",
+    message: /did not choose hybrid-runner\.v1/,
+  });
+});
+
+Deno.test("dial: of a refusal's body only the beginning is read", async () => {
+  let sent = 0;
+  const endless = () =>
+    new ReadableStream({
+      pull(controller) {
+        sent += 65_536;
+        controller.enqueue(new Uint8Array(65_536));
+      },
+    });
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => new Response(endless(), { status: 401 }),
+  );
+  await assert.rejects(channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never), { code: "denied" });
+  assert(sent < 64 * 1024 * 1024, `${sent} bytes`);
+});
+
 Deno.test("dial: nothing listens", async () => {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const { port } = listener.addr;
   listener.close();
-  await assert.rejects(within(channelTo(`ws://127.0.0.1:${port}`).dial(never)), {
+  await assert.rejects(within("the refusal", channelTo(`ws://127.0.0.1:${port}`).dial(never)), {
     code: "unavailable",
     message: /nothing listens/,
   });
 });
 
 Deno.test("dial: a host that does not resolve", async () => {
-  await assert.rejects(within(channelTo("ws://no-such-host.invalid").dial(never), 30_000), { code: "unavailable" });
+  await assert.rejects(within("the refusal", channelTo("ws://no-such-host.invalid").dial(never), 30_000), {
+    code: "unavailable",
+  });
 });
 
 Deno.test("dial: a server that accepts and says nothing ends at the connect timer", async () => {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const accepted = listener.accept();
-  await assert.rejects(within(channelTo(`ws://127.0.0.1:${listener.addr.port}`, 300).dial(never)), {
+  await assert.rejects(within("the refusal", channelTo(`ws://127.0.0.1:${listener.addr.port}`, 300).dial(never)), {
     code: "unavailable",
     message: /no connection in time/,
   });
@@ -80,13 +124,13 @@ Deno.test("dial: an abort passes through as the signal's own reason", async () =
   const dialled = channelTo(`ws://127.0.0.1:${listener.addr.port}`).dial(stop.signal);
   const connection = await accepted;
   stop.abort(reason);
-  await assert.rejects(within(dialled), (error) => error === reason);
+  await assert.rejects(within("the abort", dialled), (error) => error === reason);
   connection.close();
 });
 
 Deno.test("dial: TLS where there is none says so", async () => {
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response());
-  await assert.rejects(within(channelTo(`wss://127.0.0.1:${server.addr.port}`).dial(never)), {
+  await assert.rejects(within("the refusal", channelTo(`wss://127.0.0.1:${server.addr.port}`).dial(never)), {
     code: "unavailable",
     message: /does not speak TLS/,
   });
@@ -106,7 +150,7 @@ Deno.test("connection: frames come in order, a close is told once, a send after 
     if (got.length === 3) connection.send("bye");
   }
   assert.deepEqual(got, ["1", "2", "3"]);
-  assert.deepEqual(await within(connection.closed), { code: 4401, reason: "enough" });
+  assert.deepEqual(await within("the close", connection.closed), { code: 4401, reason: "enough" });
   assert.throws(() => connection.send("late"), { code: "unavailable" });
   assert.equal(connection.buffered, 0);
 });
@@ -120,11 +164,11 @@ Deno.test("connection: a binary frame is closed with 4407; a close with a reason
     return response;
   });
   const first = await channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never);
-  assert.equal((await within(first.closed)).code, 4407);
+  assert.equal((await within("the close", first.closed)).code, 4407);
   while (closes.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   const second = await channelTo(`ws://127.0.0.1:${server.addr.port}`).dial(never);
   second.close(4408, "é".repeat(200));
-  await within(second.closed);
+  await within("the close", second.closed);
   while (closes.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(closes[1], [4408, "é".repeat(61)]);
 });

@@ -1,15 +1,8 @@
 /** Settings: every one missing or malformed is told, all at once, and no secret is shown. */
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
-import {
-  ENVIRONMENT,
-  readPem,
-  readSettings,
-  type Row,
-  ROWS,
-  shownSettings,
-  WITHOUT_EFFECT,
-} from "../../adapters/settings.ts";
+import { readPem, readSettings, shownSettings } from "../../adapters/settings.ts";
+import { ENVIRONMENT, type Row, ROWS, WITHOUT_EFFECT } from "../../adapters/settings_table.ts";
 import { isFault } from "../../mod/fault.ts";
 import { reveal } from "../../mod/secrets/secret.ts";
 
@@ -74,7 +67,7 @@ Deno.test("settings: each malformed one is told with its name, its value and wha
   }
 });
 
-Deno.test("settings: every row is either free text or has a bad value in this test", async () => {
+Deno.test("settings: every row is either free text or has a bad value in this test", () => {
   const rows: Row[] = Object.values(ROWS);
   const judged = rows.filter((row) => row.accepts !== "a path" && row.isSecret !== true);
   const untested = judged.map((row) => row.name).filter((name) => !(name in BAD));
@@ -95,7 +88,7 @@ for (
       "a settings file that is no YAML",
       { HYBRID_RUNNER_SETTINGS: "/s.yaml" },
       "a: [",
-      /HYBRID_RUNNER_SETTINGS is "\/s.yaml"/,
+      /^\/s.yaml: it is no YAML/,
     ],
     ["an unknown key in the settings file", { HYBRID_RUNNER_SETTINGS: "/s.yaml" }, "lokal: {}", /lokal/],
     [
@@ -141,7 +134,16 @@ Deno.test("settings: the token is in nothing that is shown", async () => {
   assert(!(await problemsOf({ ...good, AGENT_ID: "" })).join().includes(CANARY));
 });
 
-Deno.test("settings: the permission list names every variable once", async () => {
+Deno.test("settings: what a command is given, and what a broken file holds, is not shown", async () => {
+  const file = `local: {commands: {default: {command: x, args: ["--password", "${CANARY}"], env: {P: "${CANARY}"}}}}`;
+  const { settings } = await read({ ...good, HYBRID_RUNNER_SETTINGS: "/s.yaml" }, file);
+  const shown = JSON.stringify(shownSettings(settings));
+  assert(shown.includes('"commands":["default"]') && !shown.includes(CANARY), shown);
+  const problems = await problemsOf({ ...good, HYBRID_RUNNER_SETTINGS: "/s.yaml" }, `a: "${CANARY}\nb: [`);
+  assert(problems.length === 1 && !problems[0]?.includes(CANARY), problems[0]);
+});
+
+Deno.test("settings: the permission list names every variable once", () => {
   assert.equal(new Set(ENVIRONMENT).size, ENVIRONMENT.length);
   for (const name of WITHOUT_EFFECT) assert(ENVIRONMENT.includes(name));
 });

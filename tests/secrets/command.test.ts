@@ -1,7 +1,8 @@
 /** `hybrid-runner resolve` over real files. */
 import assert from "node:assert/strict";
 import { resolveCommand } from "../../cli/resolve.ts";
-import { test } from "./limited.ts";
+import { inFolder } from "../folder.ts";
+import { test } from "../limited.ts";
 
 const CANARY = "canary-91ffab20";
 const never = new AbortController().signal;
@@ -24,17 +25,13 @@ interface Outcome {
 }
 
 function command(name: string, work: (place: Place) => Promise<void>): void {
-  test(`secrets/command: ${name}`, async () => {
-    const dir = await Deno.makeTempDir();
-    try {
+  test(`secrets/command: ${name}`, () =>
+    inFolder(async (dir) => {
       await Deno.mkdir(`${dir}/secrets`);
       await Deno.mkdir(`${dir}/out`);
       await Deno.writeTextFile(`${dir}/secrets/good`, CANARY);
       await work(place(dir));
-    } finally {
-      await Deno.remove(dir, { recursive: true });
-    }
-  });
+    }));
 }
 
 function place(dir: string): Place {
@@ -105,7 +102,10 @@ command("fails closed: nothing is written, and an earlier result is removed", as
   assert.deepEqual(await names(`${dir}/out`), []);
   const lines = outcome.stderr.trimEnd().split("\n");
   assert.equal(lines.length, 2);
-  assert.match(lines[0] ?? "", /^not_found: Cannot read secret "secret:\/gone" from file: .*correct the reference \(the file is .*\)$/);
+  assert.match(
+    lines[0] ?? "",
+    /^not_found: Cannot read secret "secret:\/gone" from file: .*correct the reference \(the file is .*\)$/,
+  );
   assert.match(lines[1] ?? "", /^malformed: Cannot read secret "secret:\/good#key" from file: .*no JSON object$/);
   const { code, message } = JSON.parse(outcome.termination ?? "");
   assert.equal(code, "not_found");

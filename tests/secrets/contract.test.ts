@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { contract } from "../contract/secrets.ts";
 import { envHarness, fileHarness } from "./harness.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 contract("file", fileHarness);
 

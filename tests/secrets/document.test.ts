@@ -5,7 +5,7 @@ import { isFault } from "../../mod/fault.ts";
 import { DOCUMENT_LIMIT_BYTES } from "../../mod/job.ts";
 import { referencesIn, resolveDocument } from "../../mod/secrets/document.ts";
 import { reveal, Secret } from "../../mod/secrets/secret.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 const resolved = (text: string, values: Record<string, string>): string =>
   reveal(resolveDocument(text, new Map(Object.entries(values).map(([name, value]) => [name, Secret.of(value)]))));

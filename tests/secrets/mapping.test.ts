@@ -5,7 +5,7 @@ import type { SecretName } from "../../mod/ports.ts";
 import { isOneToOne, mapReference, SECRETS_MANAGERS } from "../../mod/secrets/mapping.ts";
 import { formatReference, parseReference } from "../../mod/secrets/reference.ts";
 import { names, references } from "./arbitraries.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 const documented = "secret:/collate/hybrid-ingestion-runner/warehouse-password";
 const dashed = "collate-hybrid-ingestion-runner-warehouse-password";

@@ -6,7 +6,8 @@ import type { SecretsProvider } from "../../mod/ports.ts";
 import { mapReference, SECRETS_MANAGERS } from "../../mod/secrets/mapping.ts";
 import { parseReference } from "../../mod/secrets/reference.ts";
 import { reveal, revealBytes } from "../../mod/secrets/secret.ts";
-import { test } from "./limited.ts";
+import { inFolder } from "../folder.ts";
+import { test } from "../limited.ts";
 
 const read = async (provider: SecretsProvider, reference: string) =>
   (await provider.read(mapReference(provider.kind, parseReference(reference)), new AbortController().signal)).value;
@@ -16,15 +17,6 @@ async function refuses(provider: SecretsProvider, reference: string, code: Fault
   assert.ok(error instanceof Fault, Deno.inspect(error));
   assert.equal(error.code, code, error.message);
   assert.match(error.message, sentence);
-}
-
-async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await work(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
 }
 
 test("secrets/file: a mounted Secret is made of links, and may change while it is read", () =>

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isFault } from "../../mod/fault.ts";
 import { formatReference, isReference, parseReference } from "../../mod/secrets/reference.ts";
 import { names, references } from "./arbitraries.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 const wellFormed: [string, object][] = [
   ["secret:/a/b", { name: "/a/b", path: "a/b" }],

@@ -3,7 +3,7 @@ import { Fault, isFault } from "../../mod/fault.ts";
 import type { SecretName, SecretsProvider } from "../../mod/ports.ts";
 import { CONCURRENCY, failuresOf, resolveAll, resolveText } from "../../mod/secrets/resolve.ts";
 import { reveal, Secret } from "../../mod/secrets/secret.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 const never = new AbortController().signal;
 const CANARY = "canary-5b0d17aa";

@@ -5,7 +5,7 @@ import type { SecretsProvider } from "../../mod/ports.ts";
 import { reveal, revealBytes, Secret } from "../../mod/secrets/secret.ts";
 import { checks, runCheck, type SecretsHarness } from "../contract/secrets.ts";
 import { fileHarness } from "./harness.ts";
-import { test } from "./limited.ts";
+import { test } from "../limited.ts";
 
 type Read = SecretsProvider["read"];
 

@@ -2,10 +2,10 @@
  * The local engine: runs jobs as processes of this machine, for development, demo and tests, with the contract that the
  * cluster engines answer. Its truth is a folder (files.ts); runs go on while the runner is away, schedules do not.
  */
+import { createKeyed } from "../../../mod/keyed.ts";
 import { agentHash } from "../../../mod/names.ts";
 import type { Clock, Engine, EngineLogs, Log } from "../../../mod/ports.ts";
 import { createFeed } from "../feed.ts";
-import { createKeyed } from "../waiting.ts";
 import { writeWhole } from "./disk.ts";
 import { type Command, settingsPath, type WrapperSecrets, type WrapperSettings } from "./files.ts";
 import { guarded } from "./guard.ts";

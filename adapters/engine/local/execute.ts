@@ -8,7 +8,7 @@ import { createSecretsProvider } from "../../secrets/provider.ts";
 import { runChild } from "./child.ts";
 import { readText, removeAll } from "./disk.ts";
 import { type Command, commandOf, type EndedFile, type RunLook, type WrapperSettings } from "./files.ts";
-import { type JobLog, openJobLog } from "./joblog.ts";
+import { type JobLog, openJobLog } from "./job_log.ts";
 import { removePrivate, writePrivate } from "./private.ts";
 import type { RunFolder } from "./runs.ts";
 import { isPartialSuccess } from "./termination.ts";
@@ -37,7 +37,10 @@ export async function execute(hands: Hands): Promise<Verdict> {
   const logPath = `${runs.path}/${name}/log`;
   const command = commandOf(settings.commands, file.job.type);
   if (command === undefined) return failed("NoCommand", `No command is set for the pipeline type "${file.job.type}"`);
-  if (command === "no-op") return { state: "success" };
+  if (command === "no-op") {
+    await hands.onStart();
+    return { state: "success" };
+  }
 
   let resolved: { text: Secret; values: Secret[] };
   try {

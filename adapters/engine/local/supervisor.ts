@@ -2,10 +2,11 @@
  * The loop of the local engine: looks at all runs, lets the next ones go, heals what a crash left, tells what changed,
  * and cleans away what was told long ago. It holds no truth of its own: all that it decides on is read from the disk.
  */
+import { createKeyed } from "../../../mod/keyed.ts";
 import type { Clock, Log } from "../../../mod/ports.ts";
 import type { Reason, Run } from "../../../mod/run.ts";
+import { orAbort } from "../../../mod/waiting.ts";
 import type { Feed } from "../feed.ts";
-import { createKeyed, orAbort } from "../waiting.ts";
 import { type RunLook, viewOfRun } from "./files.ts";
 import { createHealer } from "./heal.ts";
 import type { Launcher } from "./launch.ts";
@@ -97,10 +98,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       entries.delete(name);
       acknowledged.delete(name);
       queue.forget(name);
-      await healer.clean(name);
-      if (entry.look.ended !== undefined) continue;
-      entry.look = { ...entry.look, ended: healer.vanished(entry.look) };
-      tell(entry);
+      if (entry.look.ended === undefined) {
+        entry.look = { ...entry.look, ended: healer.vanished(entry.look) };
+        tell(entry);
+      }
+      await healer.clean(name).catch((error) => log("error", "run-not-cleaned", { error, reason: name }));
     }
   };
 
@@ -121,9 +123,13 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const names = await runs.names();
     for (const name of names) await lookAt(name);
     await dropVanished(new Set(names));
-    const touched = await queue.release([...entries.values()].map((entry) => entry.look));
-    for (const name of touched) await lookAt(name);
-    for (const entry of entries.values()) tell(entry);
+    try {
+      const touched = await queue.release([...entries.values()].map((entry) => entry.look));
+      for (const name of touched) await lookAt(name);
+    } finally {
+      // What is known is told, even where a run could not be released.
+      for (const entry of entries.values()) tell(entry);
+    }
     await sweep();
   };
 
@@ -132,10 +138,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     scan(signal) {
       // A scan that has not begun yet sees all that is there now: everybody who asks meanwhile shares it, and nobody's
       // abort ends it for the others.
-      next ??= oneByOne("scan", life, () => {
+      next ??= oneByOne.run(["scan"], () => {
         next = undefined;
         return scanNow();
-      });
+      }, life);
       return orAbort(next, signal);
     },
     current: () =>

@@ -1,12 +1,13 @@
 /** The port's verbs over the folder. */
 import { contentDigest } from "../../../mod/digest.ts";
 import { Fault, isFault } from "../../../mod/fault.ts";
+import type { Keyed } from "../../../mod/keyed.ts";
 import { runName } from "../../../mod/names.ts";
 import type { Clock, Engine, EngineLogs, StartRequest } from "../../../mod/ports.ts";
 import { isTerminal, type Run } from "../../../mod/run.ts";
+import { orAbort } from "../../../mod/waiting.ts";
 import type { Feed } from "../feed.ts";
 import { deployed, type PipelineStore, refuseOlder, toggled, viewOfPipeline } from "../revisions.ts";
-import { type Keyed, orAbort } from "../waiting.ts";
 import { type RunLook, viewOfRun } from "./files.ts";
 import { guarded } from "./guard.ts";
 import { readLog } from "./logs.ts";
@@ -56,7 +57,7 @@ export function createVerbs(options: VerbsOptions): Engine & EngineLogs {
       return await work();
     }, signal);
   const perform = <T>(verb: string, pipelineId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    act(`${verb} pipeline "${pipelineId}"`, signal, () => perPipeline(pipelineId, signal, work));
+    act(`${verb} pipeline "${pipelineId}"`, signal, () => perPipeline.run([pipelineId], work, signal));
 
   const endRuns = async (pipelineId: string, signal: AbortSignal): Promise<void> => {
     for (const until = clock.now() + REMOVE_MS;; await clock.sleep(REMOVE_LOOK_MS, signal)) {
@@ -109,7 +110,7 @@ export function createVerbs(options: VerbsOptions): Engine & EngineLogs {
 
     start: (request, signal) =>
       act(`start run ${request.runId}`, signal, async () => {
-        const look = await perPipeline(request.pipelineId, signal, () => options.start(request));
+        const look = await perPipeline.run([request.pipelineId], () => options.start(request), signal);
         return view(look);
       }),
 

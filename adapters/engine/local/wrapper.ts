@@ -5,6 +5,7 @@
  * Its lock comes before its claim: a run that is claimed, has no terminal state, and whose lock is free, has lost its
  * wrapper. Without the lock there would be a moment in which a living wrapper looks like a dead one.
  */
+import { systemClock } from "../../clock.ts";
 import { readJson, takeLock } from "./disk.ts";
 import { type EndedBy, endedFrom, execute } from "./execute.ts";
 import { mutexPath, type RunLook, settingsPath, WrapperSettings } from "./files.ts";
@@ -12,6 +13,9 @@ import { instantAfter, openRuns, type RunFolder } from "./runs.ts";
 
 /** How often the wrapper looks whether it is to end the run. */
 const LOOK_MS = 200;
+
+/** How long the end of a run waits for a disk that takes nothing. */
+const END_PATIENCE_MS = 600_000;
 
 if (import.meta.main) {
   const [base, name] = Deno.args;
@@ -54,11 +58,12 @@ async function run(runs: RunFolder, look: RunLook, settings: WrapperSettings): P
   }, LOOK_MS);
 
   let started: string | undefined;
-  let deadline: ReturnType<typeof setTimeout> | undefined;
+  const over = new AbortController();
   const onStart = async () => {
     started = instantAfter(Date.now(), file.created);
     if (file.job.deadlineSeconds !== undefined) {
-      deadline = setTimeout(() => askEnd("deadline"), file.job.deadlineSeconds * 1000);
+      // Not setTimeout itself, for which more than 24 days are none.
+      systemClock.sleep(file.job.deadlineSeconds * 1000, over.signal).then(() => askEnd("deadline"), () => {});
     }
     await runs.started(name, { started }).catch(() => {});
   };
@@ -71,10 +76,18 @@ async function run(runs: RunFolder, look: RunLook, settings: WrapperSettings): P
     };
   });
   clearInterval(watch);
-  clearTimeout(deadline);
+  over.abort();
   const times = { ...(started ? { started } : {}), finished: instantAfter(Date.now(), file.created, started) };
-  // It fails if the run's folder was taken away: then there is nobody to be told.
-  await runs.end(name, { ...verdict, ...times }).catch(() => {});
+  // A disk that is full may have room again: a good run is not to be told as lost. A folder that was taken away has
+  // nobody to be told.
+  await patiently(async () => {
+    try {
+      await runs.end(name, { ...verdict, ...times });
+      return true;
+    } catch {
+      return (await runs.names()).includes(name) ? undefined : true;
+    }
+  }, END_PATIENCE_MS);
 }
 
 async function patiently<T>(attempt: () => Promise<T | undefined>, ms: number): Promise<T | undefined> {

@@ -1,7 +1,7 @@
 /** Starting, and everything that a repeated or wrong start must not do. */
 import assert from "node:assert/strict";
 import type { Job } from "../../../mod/job.ts";
-import { type Check, ended, everything, faults, inState, readLog, request, startNow, until } from "./harness.ts";
+import { type Check, ended, everything, faults, inState, readLog, reasonCode, request, startNow } from "./harness.ts";
 
 export const commandChecks: Record<string, Check> = {
   "start is idempotent": {
@@ -126,13 +126,7 @@ export const commandChecks: Record<string, Check> = {
       const first = await startNow(h, job, signal);
       await inState(h, first.runId, "running", signal);
       const second = await h.engine.start(request(job.pipelineId), signal);
-      const code = await until(
-        h,
-        "a reason",
-        async () => (await h.engine.find(second.runId, signal))?.reason?.code,
-        signal,
-      );
-      assert.equal(code, "WaitingForMutex");
+      assert.equal(await reasonCode(h, second.runId, signal), "WaitingForMutex");
       for (const run of [second, first]) await h.engine.stop(run.runId, signal);
       for (const run of [second, first]) await inState(h, run.runId, "stopped", signal);
     },

@@ -87,6 +87,11 @@ export function inState(h: EngineHarness, runId: string, state: Run["state"], si
   }, signal);
 }
 
+/** The code of the reason that a run tells, as soon as it tells one. */
+export function reasonCode(h: EngineHarness, runId: string, signal: AbortSignal): Promise<string> {
+  return until(h, "a reason", async () => (await h.engine.find(runId, signal))?.reason?.code, signal);
+}
+
 /** Waits until the run has ended, whichever way. */
 export function ended(h: EngineHarness, runId: string, signal: AbortSignal): Promise<Run> {
   return until(h, "the run has ended", async () => {

@@ -2,7 +2,7 @@
 
 /** Limit of one wait, milliseconds: far above what a busy machine needs. */
 const PATIENCE_MS = 60_000;
-const LOOK_MS = 50;
+const LOOK_MS = 20;
 
 /** Asks again and again until the answer is neither undefined nor false; a probe that throws counts as "not yet". */
 export async function until<T>(
@@ -37,6 +37,11 @@ export async function within<T>(what: string, promise: Promise<T>, patienceMs = 
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Lets every promise that can go on now go on: the queue of microtasks is empty when a new task begins. */
+export function settled(): Promise<void> {
+  return pause(0);
 }
 
 /** Lets time pass: only where the length of an outage is what the test is about. */

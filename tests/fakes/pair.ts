@@ -1,6 +1,7 @@
 /** Two connections that are each other's far end, and a clock that moves when it is told to: all in memory. */
 import { Fault } from "../../mod/fault.ts";
 import type { Clock, Closed, Connection, Log } from "../../mod/ports.ts";
+import { settled } from "../wait.ts";
 
 export interface TestConnection extends Connection {
   /** What was handed to `send`, in order. */
@@ -93,20 +94,4 @@ export function testClock(start = Date.UTC(2026, 2, 1)): TestClock {
 export function testLog(): { log: Log; events: string[] } {
   const events: string[] = [];
   return { events, log: (_level, event) => void events.push(event) };
-}
-
-/** Lets every promise that can go on now go on: the queue of microtasks is empty when a new task begins. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** The promise, or a failure after `ms` (real) milliseconds, so that a test that hangs fails by its own name. */
-export async function within<T>(promise: Promise<T>, ms = 10_000): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`nothing happened in ${ms} ms`)), ms);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
