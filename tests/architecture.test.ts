@@ -17,7 +17,7 @@ const FOLDERS = ["mod", "adapters", "cli", "control-plane", "tasks", "bench", "e
 
 /** Files that are longer than one idea, each with its reason; a row that is no longer true is an error too. */
 const LONG: Readonly<Record<string, string>> = {
-  "adapters/settings.ts": "one table, a row per setting",
+  "mod/ports.ts": "every port on one page",
   "mod/protocol/peer.ts": "one closure over the state of one connection",
 };
 

@@ -8,6 +8,7 @@ import { CLOSES } from "../../mod/protocol/closes.ts";
 import { DEFAULT_PATH, SUBPROTOCOL } from "../../mod/protocol/methods.ts";
 import { explainRefusal } from "./refusal.ts";
 
+/** Where to dial, and with what. */
 export interface WebSocketChannelOptions {
   /** `wss://host[/path]`; without a path the protocol's default is taken. */
   serverUrl: string;

@@ -9,7 +9,7 @@ import type { Redactor } from "../redact.ts";
 import { LIMITS } from "../protocol/methods.ts";
 import { type Commands, createCommands } from "./commands.ts";
 import { runLink } from "./link.ts";
-import { createLogStreams } from "./logstreams.ts";
+import { createLogStreams } from "./log_streams.ts";
 import { createOutbox } from "./outbox.ts";
 import { createGate, type Policy } from "./policy.ts";
 import { redactedEngine } from "./redacted_engine.ts";

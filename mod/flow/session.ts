@@ -16,7 +16,7 @@ import {
 import { createPeer } from "../protocol/peer.ts";
 import type { Commands } from "./commands.ts";
 import { fitted } from "./fitting.ts";
-import type { LogStreams } from "./logstreams.ts";
+import type { LogStreams } from "./log_streams.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ScheduleEvents } from "./schedule_events.ts";
 import { type ServerPeer, tellSnapshots } from "./snapshots.ts";

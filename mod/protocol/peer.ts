@@ -26,6 +26,7 @@ export type Handlers<In extends Methods> = {
   [K in keyof In]: (params: Params<In, K>, context: HandlerContext) => Promise<Result<In, K>>;
 };
 
+/** What a handler is told beside its parameters. */
 export interface HandlerContext {
   /** Aborts when the program stops; not when the link is lost, for what is in hand is finished. */
   signal: AbortSignal;
@@ -33,6 +34,7 @@ export interface HandlerContext {
   receivedAt: number;
 }
 
+/** What a peer is made of. */
 export interface PeerOptions<In extends Methods, Out extends Methods> {
   connection: Connection;
   incoming: In;
@@ -49,6 +51,7 @@ export interface PeerOptions<In extends Methods, Out extends Methods> {
   maxInHand?: number;
 }
 
+/** How long a request may wait, and behind what. */
 export interface RequestOptions {
   signal: AbortSignal;
   /** Without an answer by then: `unavailable`. Default 30,000; Infinity where the answer is a reader's credit. */
@@ -57,6 +60,7 @@ export interface RequestOptions {
   bulk?: boolean;
 }
 
+/** One end of an open connection. */
 export interface Peer<Out extends Methods> {
   /** Faults: whatever the other side answered, `unavailable` if the link is lost or there is no answer in time. */
   request<K extends keyof Out & string>(

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { openKeys } from "../../control-plane/adapters/tokens/keys.ts";
 import { createTokens } from "../../control-plane/adapters/tokens/jwt.ts";
-import { type Any, connect, startServer, until } from "./support.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, startServer } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane doors: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });

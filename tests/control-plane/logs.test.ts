@@ -1,8 +1,9 @@
 /** Log relay: followed across lost links, paced by the reader, told when gone. */
 import assert from "node:assert/strict";
 import { Fault } from "../../mod/fault.ts";
-import { logBytes } from "../../mod/protocol/logsize.ts";
-import { type Any, connect, runOf, type ScriptedRunner, startServer, until, uuid } from "./support.ts";
+import { logBytes } from "../../mod/protocol/log_size.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, runOf, type ScriptedRunner, startServer, uuid } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane logs: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });

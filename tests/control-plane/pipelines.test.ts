@@ -1,7 +1,8 @@
 /** Pipelines: revisions, one outstanding change, snapshots, deletions on record. */
 import assert from "node:assert/strict";
 import { Fault } from "../../mod/fault.ts";
-import { type Any, connect, helloOf, pipelineBody, startServer, summaryOf, until } from "./support.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, helloOf, pipelineBody, startServer, summaryOf } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane pipelines: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });

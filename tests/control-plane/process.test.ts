@@ -1,7 +1,9 @@
 /** The real process: kill -9, signals, exit codes, backup and restore. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { type Any, connect, pipelineBody, runOf, until, uuid } from "./support.ts";
+import { inFolder } from "../folder.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, pipelineBody, runOf, uuid } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane process: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
@@ -42,15 +44,6 @@ async function serve(data: string) {
       return await child.status;
     },
   };
-}
-
-async function inFolder(work: (data: string) => Promise<void>): Promise<void> {
-  const data = await Deno.makeTempDir();
-  try {
-    await work(data);
-  } finally {
-    await Deno.remove(data, { recursive: true });
-  }
 }
 
 test("killed with -9 between statuses, it comes back with everything that it acknowledged", () =>

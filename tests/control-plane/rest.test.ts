@@ -1,6 +1,7 @@
 /** REST: bad input is told apart, lists have pages, changes are told as they happen. */
 import assert from "node:assert/strict";
-import { type Any, connect, pipelineBody, runOf, startServer, until, uuid } from "./support.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, pipelineBody, runOf, startServer, uuid } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane REST: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });

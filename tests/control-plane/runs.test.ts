@@ -1,7 +1,8 @@
 /** Runs: commands, statuses, snapshots, what is missing, stops. */
 import assert from "node:assert/strict";
 import { Fault } from "../../mod/fault.ts";
-import { type Any, connect, now, pipelineBody, runOf, startServer, summaryOf, until, uuid } from "./support.ts";
+import { until } from "../wait.ts";
+import { type Any, connect, now, pipelineBody, runOf, startServer, summaryOf, uuid } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane runs: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });
@@ -19,6 +20,16 @@ async function ready(server: Server, script = {}) {
   await server.rest("PUT", "/pipelines/p1", pipelineBody("a1"));
   await deployed(server);
   return { token, runner, start: async () => (await server.rest("POST", "/pipelines/p1/runs")).body.runId as string };
+}
+
+/** As above, with a start that the runner took and did not answer; the runner is gone. */
+async function leftUnanswered(server: Server) {
+  const never = () => new Promise<never>(() => {});
+  const { runner, token, start } = await ready(server, { "pipeline.run": never });
+  const runId = await start();
+  await until("the command", () => runner.called("pipeline.run").length === 1);
+  await runner[Symbol.asyncDispose]();
+  return { runner, token, runId };
 }
 
 test("a run is commanded, told in ranks, and its first terminal state is final", async () => {
@@ -110,11 +121,7 @@ test("missing runs are asked for, and only absent ones become gone, or stopped w
 
 test("a start that was never answered is sent again, though the snapshot shows the run", async () => {
   await using server = await startServer();
-  const never = () => new Promise<never>(() => {});
-  const { runner, token, start } = await ready(server, { "pipeline.run": never });
-  const runId = await start();
-  await until("the command", () => runner.called("pipeline.run").length === 1);
-  await runner[Symbol.asyncDispose]();
+  const { runner, token, runId } = await leftUnanswered(server);
   await using again = await connect(server, token);
   const { runs } = await again.begin({ runs: [runOf({ runId, state: "queued" })], pipelines: [summaryOf("p1", 1)] });
   assert.equal(runs.missing, undefined);
@@ -124,11 +131,7 @@ test("a start that was never answered is sent again, though the snapshot shows t
 
 test("with a stop on record the stop is sent instead, and a run that never began is stopped", async () => {
   await using server = await startServer();
-  const never = () => new Promise<never>(() => {});
-  const { runner, token, start } = await ready(server, { "pipeline.run": never });
-  const runId = await start();
-  await until("the command", () => runner.called("pipeline.run").length === 1);
-  await runner[Symbol.asyncDispose]();
+  const { token, runId } = await leftUnanswered(server);
   await until("Inactive", async () => (await server.rest("GET", "/runners/a1")).body.status === "Inactive");
   await server.rest("POST", `/runs/${runId}/stop`);
   const unknown = { "run.stop": ({ runId }: Any) => Promise.resolve({ runId, stopped: true }) };

@@ -1,6 +1,7 @@
 /** Who is let in, who stays, and what the list of runners says of it. */
 import assert from "node:assert/strict";
-import { connect, dial, helloOf, startServer, until } from "./support.ts";
+import { until } from "../wait.ts";
+import { connect, dial, helloOf, startServer } from "./support.ts";
 
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: `control plane sessions: ${name}`, sanitizeOps: true, sanitizeResources: true, fn });

@@ -214,17 +214,6 @@ export function now(): string {
   return new Date().toISOString();
 }
 
-/** Waits until something is so; says what was awaited when it never comes. */
-export async function until<T>(what: string, probe: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
-  const signal = new AbortController().signal;
-  for (const end = Date.now() + ms; Date.now() < end;) {
-    const value = await probe();
-    if (value) return value as NonNullable<T>;
-    await systemClock.sleep(10, signal);
-  }
-  throw new Error(`waited in vain for: ${what}`);
-}
-
 export const uuid: () => string = systemRandom.uuid;
 
 const DEFAULTS: Record<string, (params: Any) => unknown> = {

@@ -1,6 +1,6 @@
 /** A reader of 100 MB of log that is slow and then stops: the runner's memory stays flat, and nothing else waits for it. */
 import assert from "node:assert/strict";
-import { logBytes } from "../../mod/protocol/logsize.ts";
+import { logBytes } from "../../mod/protocol/log_size.ts";
 import { isTerminal } from "../../mod/run.ts";
 import { startControlPlane } from "../fakes/control_plane.ts";
 import { runnerOn } from "../journeys/programs.ts";

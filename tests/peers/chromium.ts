@@ -43,12 +43,3 @@ export async function inPage(
     await context.close();
   }
 }
-
-/** Waits until `holds` does. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) assert.fail(`Waited 20 s in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { connect, type ScriptedRunner } from "../control-plane/support.ts";
-import { inPage, launch, until } from "./chromium.ts";
+import { until } from "../wait.ts";
+import { inPage, launch } from "./chromium.ts";
 
 const MAIN = new URL("../../control-plane/main.ts", import.meta.url).pathname;
 

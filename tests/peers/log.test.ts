@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { RUNNING } from "../web/scene.ts";
-import { inPage, until } from "./chromium.ts";
+import { until } from "../wait.ts";
+import { inPage } from "./chromium.ts";
 import { type Check, scripted, type World } from "./scripted.ts";
 
 const CHECKS: readonly Check[] = [

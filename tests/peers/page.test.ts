@@ -1,21 +1,11 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { ASKED, DONE, FAILED, RUNNING } from "../web/scene.ts";
-import { inPage, until } from "./chromium.ts";
+import { ASKED, DONE, FAILED, PAGES, RUNNING } from "../web/scene.ts";
+import { until } from "../wait.ts";
+import { inPage } from "./chromium.ts";
 import { type Check, scripted, type World } from "./scripted.ts";
 
-const ADDRESSES = [
-  "/",
-  "/runners/berlin",
-  "/runners/oslo",
-  "/pipelines/warehouse_metadata",
-  "/pipelines/crm_profiler",
-  `/runs/${RUNNING}`,
-  `/runs/${FAILED}`,
-  `/runs/${DONE}`,
-  `/runs/${ASKED}`,
-  "/login?failed",
-];
+const ADDRESSES = [...PAGES, "/login?failed"];
 
 const CHECKS: readonly Check[] = [
   ["no page breaks the content security policy, or complains", noComplaints],

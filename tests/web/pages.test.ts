@@ -1,20 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createPages } from "../../control-plane/adapters/http/pages.ts";
-import { ASKED, dataOf, DONE, FAILED, NOW, RUNNING, type Scene, scene } from "./scene.ts";
+import { dataOf, FAILED, NOW, PAGES, type Scene, scene } from "./scene.ts";
 
-const ADDRESSES = [
-  "/",
-  "/runners/berlin",
-  "/runners/oslo",
-  "/pipelines/warehouse_metadata",
-  "/pipelines/crm_profiler",
-  `/runs/${RUNNING}`,
-  `/runs/${FAILED}`,
-  `/runs/${DONE}`,
-  `/runs/${ASKED}`,
-  "/login",
-];
+const ADDRESSES = [...PAGES, "/login"];
 
 async function get(
   path: string,

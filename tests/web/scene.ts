@@ -42,6 +42,19 @@ export const FAILED = "1c2d3e4f-0a1b-4c2d-8e3f-4a5b6c7d8e02";
 export const DONE = "2d3e4f50-1b2c-4d3e-9f40-5b6c7d8e9f03";
 export const ASKED = "3e4f5061-2c3d-4e4f-8051-6c7d8e9f0a04";
 
+/** The address of every page that the scene fills. */
+export const PAGES: readonly string[] = [
+  "/",
+  "/runners/berlin",
+  "/runners/oslo",
+  "/pipelines/warehouse_metadata",
+  "/pipelines/crm_profiler",
+  `/runs/${RUNNING}`,
+  `/runs/${FAILED}`,
+  `/runs/${DONE}`,
+  `/runs/${ASKED}`,
+];
+
 /** The scene that the screenshots show. */
 export function scene(base: Date = NOW): Scene {
   const at = (seconds: number) => ago(seconds, base);

@@ -5,13 +5,14 @@
 import type { Redactor } from "../redact.ts";
 import { asFault, Fault } from "../fault.ts";
 import type { EngineLogs, Log, LogPiece } from "../ports.ts";
-import { lineBytes } from "../protocol/logsize.ts";
+import { lineBytes } from "../protocol/log_size.ts";
 import { LIMITS, type Params, type Result, type ToControlPlane, type ToRunner } from "../protocol/methods.ts";
 
 type Chunk = Params<ToControlPlane, "log.chunk">;
 /** Sends one chunk; resolves with the credit that its reader gives back. */
 export type SendChunk = (chunk: Chunk, signal: AbortSignal) => Promise<Result<ToControlPlane, "log.chunk">>;
 
+/** The open streams of one runner. */
 export interface LogStreams {
   /** Starts a stream that goes on until it ends, is closed, or the session's signal aborts. */
   open(runId: string, request: Params<ToRunner, "log.open">, send: SendChunk, session: AbortSignal): void;
@@ -19,6 +20,7 @@ export interface LogStreams {
   size(): number;
 }
 
+/** What streams read from, and how many there may be. */
 export interface LogStreamsOptions {
   engine: EngineLogs;
   /** Takes credentials out of lines before they leave the cluster; made anew for each stream, whose lines it remembers. */
@@ -27,8 +29,10 @@ export interface LogStreamsOptions {
   maxStreams?: number;
 }
 
+/** Stands at the end of a line that was cut. */
 export const CUT_MARK = " … [line cut]";
 
+/** No streams yet. */
 export function createLogStreams({ engine, createRedactor, log, maxStreams = 64 }: LogStreamsOptions): LogStreams {
   const streams = new Map<string, AbortController>();
   return {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Fault } from "../../mod/fault.ts";
-import { chunksOf, createLogStreams, CUT_MARK, type SendChunk } from "../../mod/flow/logstreams.ts";
+import { chunksOf, createLogStreams, CUT_MARK, type SendChunk } from "../../mod/flow/log_streams.ts";
 import type { LogPiece } from "../../mod/ports.ts";
-import { logBytes } from "../../mod/protocol/logsize.ts";
+import { logBytes } from "../../mod/protocol/log_size.ts";
 import { LIMITS, type Params, type ToControlPlane } from "../../mod/protocol/methods.ts";
 import { testLog } from "../fakes/pair.ts";
 import { settled } from "../wait.ts";
