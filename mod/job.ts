@@ -1,6 +1,6 @@
 /** The job: one schema that protocol, engines, policy, bridge and signing share. */
 import * as z from "zod/mini";
-import { JobKind } from "./run.ts";
+import { JobKind, Revision } from "./run.ts";
 
 /** The longest document, in UTF-8 bytes: what still fits into a Kubernetes Secret with its envelope. */
 export const DOCUMENT_LIMIT_BYTES = 900 * 1024;
@@ -38,7 +38,7 @@ export const Job = z.object({
   /** OpenMetadata's pipeline type (metadata, usage, …); unknown ones run with the default settings. */
   type: z.string().check(z.minLength(1), z.maxLength(128)),
   /** Rises with every change of the pipeline. */
-  revision: z.int().check(z.nonnegative()),
+  revision: Revision,
   /** The configuration as YAML or JSON text, with secret references in place of credentials. */
   document: z.string().check(
     z.refine((text) => text.length <= DOCUMENT_LIMIT_BYTES && utf8.encode(text).length <= DOCUMENT_LIMIT_BYTES, {

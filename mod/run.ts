@@ -63,6 +63,10 @@ export type Diagnostics = z.infer<typeof Diagnostics>;
 
 /** A UUID in lower case: chosen by the control plane, or made of the slot of a schedule. */
 export const RunId = z.string().check(z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/));
+/** The last revision there is: one more would leave what every reader and database takes as a whole number. */
+export const LAST_REVISION = 2_147_483_647;
+/** Rises with every change of a pipeline. */
+export const Revision = z.int().check(z.nonnegative(), z.maximum(LAST_REVISION));
 export const JobKind = z.enum(["pipeline", "automation", "application"]);
 export type JobKind = z.infer<typeof JobKind>;
 export const Origin = z.enum(["command", "schedule"]);
@@ -73,7 +77,7 @@ export const Run = z.object({
   runId: RunId,
   pipelineId: z.string().check(z.minLength(1), z.maxLength(512)),
   /** The revision of the pipeline whose content the run carries. */
-  revision: z.int().check(z.nonnegative()),
+  revision: Revision,
   kind: JobKind,
   origin: Origin,
   /** The slot of the schedule, for `origin: schedule`. */

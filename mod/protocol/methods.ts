@@ -5,7 +5,7 @@
  */
 import * as z from "zod/mini";
 import { Job } from "../job.ts";
-import { Instant, Run, RunId } from "../run.ts";
+import { Instant, Revision, Run, RunId } from "../run.ts";
 
 /** The WebSocket subprotocol; it alone decides the version. */
 export const SUBPROTOCOL = "hybrid-runner.v1";
@@ -24,7 +24,6 @@ export const LIMITS = {
 
 const Text = z.string().check(z.maxLength(4096));
 const Id = z.string().check(z.minLength(1), z.maxLength(512));
-const Revision = z.int().check(z.nonnegative());
 const StreamId = z.string().check(z.minLength(1), z.maxLength(128));
 /** An engine's own position in a log; opaque to the reader. */
 const Cursor = z.string().check(z.maxLength(512));
