@@ -9,12 +9,12 @@ import { systemClock } from "../adapters/clock.ts";
 import { createLog } from "../adapters/logging.ts";
 import { asFault, Fault, type FaultCode, isFault, reasonOf } from "../mod/fault.ts";
 import type { Log, LogLevel } from "../mod/ports.ts";
+import { VERSION } from "../mod/version.ts";
 import { readArguments, readServe, usage } from "./adapters/cli/arguments.ts";
 import { databaseOf, startControlPlane, takeLock } from "./adapters/cli/compose.ts";
 import { HELP } from "./adapters/cli/help.ts";
 import { tokenCommand } from "./adapters/cli/token_commands.ts";
 import { backup, restore } from "./adapters/sqlite/backup.ts";
-import { VERSION } from "./mod/version.ts";
 
 /** Exit codes, as --help documents them. */
 const EXIT = { done: 0, failed: 1, usage: 2, storage: 3, listen: 4 } as const;
@@ -37,7 +37,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const { file, data } = fileArguments("restore", args);
     return stored(async () => {
       using _lock = disposable(takeLock(data));
-      await restore(file, databaseOf(data), new Date(systemClock.now()).toISOString());
+      const lost = await restore(
+        file,
+        databaseOf(data),
+        new Date(systemClock.now()).toISOString(),
+        programLog("error"),
+      );
+      if (lost !== undefined) {
+        complain(
+          `WARNING: tokens that were revoked or issued after the backup are not known any more (${lost}). ` +
+            "Revoke again by its JTI what must stay out, or take the older keys away with `token rotate`",
+        );
+      }
       return `restored ${file}`;
     });
   },

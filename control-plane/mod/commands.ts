@@ -8,7 +8,7 @@ import type { Core } from "./core.ts";
 import { type Lane, type Outcome, retryMs } from "./lanes.ts";
 import type { Pipelines } from "./pipelines.ts";
 import type { PipelineRecord, RunRecord, StartCommand } from "./records.ts";
-import { ended } from "./run_rules.ts";
+import { ended, waitsToStart } from "./run_rules.ts";
 import type { Session } from "./runners.ts";
 import type { Runs } from "./runs.ts";
 
@@ -16,6 +16,9 @@ import type { Runs } from "./runs.ts";
 const DELETE_TIMEOUT_MS = 120_000;
 /** After these nothing else would come of trying again. Everything else is tried again. */
 const FINAL: readonly FaultCode[] = ["denied", "invalid", "not_found", "conflict"];
+
+/** So often a change gets a higher revision before the runner's conflict is taken for its last word. */
+const MOST_CONFLICTS = 3;
 
 const MORE: Outcome = { next: "more" };
 const IDLE: Outcome = { next: "idle" };
@@ -46,23 +49,24 @@ export function createCommands(
   const { peer, agentId } = session;
   /** Starts that are under way on this link: their own answer tells what a stop met. */
   const starting = new Set<string>();
-  const stopped = new Set<string>();
+  /** Stops that were answered, and whether the runner then knew the run. */
+  const stopped = new Map<string, boolean>();
+  /** Conflicts in a row by pipeline: each is settled by a higher revision, but not for ever. */
+  const conflicts = new Map<string, number>();
 
   return async (lane, attempt, signal) => {
     if (lane.kind === "stop") return await stop(lane.id, attempt, signal);
     if (lane.kind === "run") return await startNext(await storage.run(lane.id), attempt, signal);
     const record = await storage.pipeline(lane.id);
     if (record?.agentId === agentId && record.change !== undefined) return await change(record, attempt, signal);
-    const open = await storage.openRuns(agentId);
-    const isWaiting = (run: RunRecord) =>
-      run.pipelineId === lane.id && run.start?.method === "pipeline.run" && isToStart(run);
-    return await startNext(open.find(isWaiting), attempt, signal);
+    return await startNext(await storage.nextStart(agentId, lane.id), attempt, signal);
   };
 
   async function change(record: PipelineRecord, attempt: number, signal: AbortSignal): Promise<Outcome> {
     const { pipelineId, revision } = record;
     try {
       await pipelines.changed(pipelineId, revision, await sendChange(record, signal));
+      conflicts.delete(pipelineId);
       return MORE;
     } catch (error) {
       if (signal.aborted) throw error;
@@ -97,18 +101,21 @@ export function createCommands(
       return MORE;
     }
     const isBehind = fault.code === "conflict" || (record.change === "toggle" && fault.code === "not_found");
-    if (isBehind && attempt < 3 && (job !== undefined || fault.code === "conflict")) {
+    const before = conflicts.get(pipelineId) ?? 0;
+    if (isBehind && before < MOST_CONFLICTS && (job !== undefined || fault.code === "conflict")) {
       // The runner has a newer revision, or another content under this number (a restore), or not the pipeline at all.
       const { pipeline } = await peer.request("pipeline.status", { pipelineId }, { signal });
       await pipelines.raise(pipelineId, pipeline?.revision ?? 0);
+      conflicts.set(pipelineId, before + 1);
       return { next: "retry", afterMs: 0 };
     }
     await pipelines.refused(pipelineId, revision, fault.message, FINAL.includes(fault.code));
+    if (FINAL.includes(fault.code)) conflicts.delete(pipelineId);
     return FINAL.includes(fault.code) ? MORE : again(fault, attempt);
   }
 
   async function startNext(run: RunRecord | undefined, attempt: number, signal: AbortSignal): Promise<Outcome> {
-    if (run === undefined || run.start === undefined || !isToStart(run)) return IDLE;
+    if (run === undefined || run.start === undefined || !waitsToStart(run)) return IDLE;
     const { runId } = run;
     starting.add(runId);
     try {
@@ -123,6 +130,12 @@ export function createCommands(
         await runs.end(runId, "failed", fault.code, fault.message);
         return MORE;
       }
+      if (stopped.get(runId) === false) {
+        // A stop came in between, and relied on this start's answer to tell the end: there is none now.
+        stopped.delete(runId);
+        await runs.stopAnswered(runId, false);
+        return MORE;
+      }
       if (clock.now() < Date.parse(run.start.notAfter)) return again(fault, attempt);
       // Too late to begin. Should the runner have begun it after all, the stop on record ends it.
       await runs.end(runId, "failed", fault.code, fault.message, { stop: true });
@@ -133,12 +146,13 @@ export function createCommands(
   }
 
   function sendStart(
-    { runId, pipelineId, revision }: RunRecord,
+    { runId, pipelineId }: RunRecord,
     { method, notAfter, job }: StartCommand,
     signal: AbortSignal,
   ): Promise<Result<ToRunner, "pipeline.run">> {
     if (method === "canary.run") return peer.request(method, { runId, notAfter }, { signal });
-    if (method === "pipeline.run") return peer.request(method, { runId, pipelineId, notAfter, revision }, { signal });
+    // Without a revision: the lane has brought every change before it, and a toggle's number is no deployed one.
+    if (method === "pipeline.run") return peer.request(method, { runId, pipelineId, notAfter }, { signal });
     if (job === undefined) throw new Fault("internal", `Cannot start the run ${runId}: its job is not on record`);
     return peer.request(method, { runId, notAfter, job }, { signal });
   }
@@ -153,7 +167,7 @@ export function createCommands(
       const { state } = await peer.request("run.stop", { runId, notAfter } satisfies Params<ToRunner, "run.stop">, {
         signal,
       });
-      stopped.add(runId);
+      stopped.set(runId, state !== undefined);
       await runs.stopAnswered(runId, isBegun(run, state !== undefined));
       return IDLE;
     } catch (error) {
@@ -161,7 +175,7 @@ export function createCommands(
       const fault = asFault(error, `stop the run ${runId}`);
       log("warn", "run.not_stopped", { agentId, runId, code: fault.code, reason: fault.message });
       if (!FINAL.includes(fault.code)) return again(fault, attempt);
-      stopped.add(runId);
+      stopped.set(runId, false);
       if (isFault(fault, "not_found")) await runs.stopAnswered(runId, isBegun(run, false));
       return IDLE;
     }
@@ -171,10 +185,6 @@ export function createCommands(
   function isBegun(run: RunRecord, isKnown: boolean): boolean {
     return isKnown || starting.has(run.runId) || run.start?.answered !== false;
   }
-}
-
-function isToStart(run: RunRecord): boolean {
-  return run.start?.answered === false && run.stopRequestedAt === undefined && !ended(run);
 }
 
 function again(fault: Fault, attempt: number): Outcome {

@@ -12,6 +12,7 @@ import { createRunners } from "./runners.ts";
 import { createRuns } from "./runs.ts";
 import type { Term } from "./term.ts";
 import { createViewsReader, type ViewsReader } from "./views_reader.ts";
+import { createVisitors, type Visitors } from "./visitors.ts";
 
 /** The core as its adapters see it. */
 export interface ControlPlane {
@@ -21,6 +22,7 @@ export interface ControlPlane {
   views: ViewsReader;
   logs: Logs;
   feed: Feed;
+  visitors: Visitors;
   /** Watches links and tokens until the signal aborts. */
   watch(signal: AbortSignal): Promise<void>;
   /** Tells every runner to come back after a while, each after another one, and closes. */
@@ -36,6 +38,7 @@ const SPREAD_SECONDS = 5;
 export function createControlPlane(core: Core): ControlPlane {
   const { storage, clock, random, log, feed } = core;
   const links = new Set<Link>();
+  const visitors = createVisitors();
   const terms = new Map<string, Term>();
   const runners = createRunners({
     clock,
@@ -60,7 +63,7 @@ export function createControlPlane(core: Core): ControlPlane {
   });
   const deps = { core, runners, runs, pipelines, logs, terms, changed };
 
-  return { accept, operations, views, logs, feed, watch, goodbye };
+  return { accept, operations, views, logs, feed, visitors, watch, goodbye };
 
   async function accept(connection: Connection, claims: Claims): Promise<void> {
     const link = createLink(connection, claims, deps);
@@ -84,6 +87,7 @@ export function createControlPlane(core: Core): ControlPlane {
   }
 
   function changed(agentId: string): void {
+    if (!feed.isHeard) return;
     views.runner(agentId).then(
       (data) => data !== undefined && feed.publish({ event: "runner", data }),
       (error) => core.signal.aborted || log("error", "runner.not_shown", { agentId, error }),
@@ -94,6 +98,7 @@ export function createControlPlane(core: Core): ControlPlane {
     const everyMs = Math.min(WATCH_MS, core.heartbeatSeconds * 250);
     for (let since = WATCH_MS; !signal.aborted; since += everyMs) {
       for (const link of links) link.check();
+      visitors.expire(clock.now());
       if (since >= WATCH_MS) {
         since = 0;
         await refuseRevoked().catch((error) => log("error", "tokens.not_watched", { error }));
@@ -105,8 +110,8 @@ export function createControlPlane(core: Core): ControlPlane {
   /** The command line revokes in another process: the database is where it shows. */
   async function refuseRevoked(): Promise<void> {
     if (!await storage.changedOutside()) return;
-    const revoked = new Set<string>();
-    for (const token of await storage.tokens()) if (token.revokedAt !== undefined) revoked.add(token.jti);
+    const revoked = new Set(await storage.revokedTokens());
+    visitors.refuse(revoked);
     for (const link of links) {
       if (!revoked.has(link.claims.jti)) continue;
       log("warn", "token.revoked", { agentId: link.claims.subject });

@@ -1,7 +1,7 @@
 /** What every part of the control plane's core is given. */
 import type { Clock, Log, Random } from "../../mod/ports.ts";
 import type { Feed } from "./feed.ts";
-import type { Storage } from "./ports.ts";
+import type { Storage, Transaction } from "./ports.ts";
 
 /** The ports and settings that all parts share. */
 export interface Core {
@@ -18,6 +18,9 @@ export interface Core {
   /** Aborts when the program stops. */
   signal: AbortSignal;
 }
+
+/** What is written together with a change, in its transaction: both are there, or neither. */
+export type Also<T> = (tx: Transaction, result: T) => Promise<void>;
 
 /** The clock's time as RFC 3339. */
 export function instant(clock: Clock): string {

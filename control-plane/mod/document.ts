@@ -2,43 +2,8 @@
 import { parse } from "yaml";
 import { Fault, reasonOf } from "../../mod/fault.ts";
 import { isReference, parseReference } from "../../mod/secrets/reference.ts";
+import { maskingOf } from "./masked.ts";
 
-/** Names of fields that hold credentials, without case and separators, as OpenMetadata's and others' schemas use them. */
-const MASKED = new Set([
-  "accesskey",
-  "accesstoken",
-  "accountkey",
-  "apikey",
-  "apisecret",
-  "apitoken",
-  "authtoken",
-  "awssecretaccesskey",
-  "awssessiontoken",
-  "bearertoken",
-  "bottoken",
-  "clientsecret",
-  "connectionstring",
-  "consumersecret",
-  "jwttoken",
-  "oauthtoken",
-  "passphrase",
-  "passwd",
-  "password",
-  "personalaccesstoken",
-  "privatekey",
-  "privatekeypassphrase",
-  "pwd",
-  "refreshtoken",
-  "sastoken",
-  "secret",
-  "secretaccesskey",
-  "secretkey",
-  "secretkeyid",
-  "securitytoken",
-  "sessiontoken",
-  "sslkey",
-  "token",
-]);
 const MAX_DEPTH = 100;
 
 /**
@@ -50,17 +15,6 @@ export function checkDocument(document: string): string[] {
   walk(parsed(document), "document", false, 0, references);
   for (const reference of references) parseReference(reference);
   return [...references].sort();
-}
-
-/** The references of a document that was checked before; none where it cannot be read. */
-export function referencesOf(document: string): string[] {
-  try {
-    const references = new Set<string>();
-    walk(parsed(document), "document", undefined, 0, references);
-    return [...references].sort();
-  } catch {
-    return [];
-  }
 }
 
 function parsed(document: string): unknown {
@@ -75,8 +29,9 @@ function parsed(document: string): unknown {
   }
 }
 
-/** `masked`: this value stands in a masked field; undefined: nothing is refused, only collected. */
-function walk(value: unknown, path: string, masked: boolean | undefined, depth: number, found: Set<string>): void {
+/** `masked`: this value stands in a masked field, or below one. */
+function walk(given: unknown, path: string, masked: boolean, depth: number, found: Set<string>): void {
+  const value = plainOf(given);
   if (depth > MAX_DEPTH) throw new Fault("invalid", "Cannot take the document: it is nested too deeply", { path });
   if (isReference(value)) return void found.add(value);
   if (Array.isArray(value)) {
@@ -84,10 +39,7 @@ function walk(value: unknown, path: string, masked: boolean | undefined, depth: 
   }
   if (value !== null && typeof value === "object") {
     for (const [key, member] of Object.entries(value)) {
-      const inside = masked === undefined ? undefined : masked || isMasked(key);
-      // An object in a masked field is a structure with names of its own (a private key's parts, a token's options).
-      const isStructure = member !== null && typeof member === "object" && !Array.isArray(member);
-      walk(member, `${path}.${key}`, isStructure ? inside && masked : inside, depth + 1, found);
+      walk(member, `${path}.${key}`, masked || isMasked(key, member), depth + 1, found);
     }
     return;
   }
@@ -102,6 +54,15 @@ function walk(value: unknown, path: string, masked: boolean | undefined, depth: 
   }
 }
 
-function isMasked(key: string): boolean {
-  return MASKED.has(key.toLowerCase().replaceAll(/[^a-z0-9]/g, ""));
+/** What YAML 1.1 makes of its tags (!!omap, !!set, timestamps), as what it would be without them. */
+function plainOf(value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value);
+  if (value instanceof Set) return [...value];
+  return value instanceof Date ? String(value) : value;
+}
+
+function isMasked(key: string, given: unknown): boolean {
+  const masking = maskingOf(key), member = plainOf(given);
+  const isStructure = member !== null && typeof member === "object" && !Array.isArray(member);
+  return masking === "masked" || (masking === "structure" && !isStructure);
 }

@@ -4,6 +4,8 @@ import type { Change } from "./views.ts";
 /** One feed for the whole control plane. */
 export interface Feed {
   publish(change: Change): void;
+  /** False: what is published now is heard by nobody, and need not be made. */
+  readonly isHeard: boolean;
   /** Changes from now on, until the signal aborts. */
   changes(signal: AbortSignal): AsyncIterable<Change>;
 }
@@ -12,6 +14,9 @@ export interface Feed {
 export function createFeed(): Feed {
   const listeners = new Set<(change: Change) => void>();
   return {
+    get isHeard() {
+      return listeners.size > 0;
+    },
     publish: (change) => listeners.forEach((listener) => listener(change)),
     changes,
   };

@@ -38,11 +38,11 @@ export function createLanes(
       }
       const state = { isWoken: false, nap: new AbortController() };
       running.set(key, state);
-      void run(lane, state).finally(() => running.delete(key));
+      void run(lane, key, state);
     },
   };
 
-  async function run(lane: Lane, state: { isWoken: boolean; nap: AbortController }): Promise<void> {
+  async function run(lane: Lane, key: string, state: { isWoken: boolean; nap: AbortController }): Promise<void> {
     for (let attempt = 0; !signal.aborted;) {
       state.isWoken = false;
       state.nap = new AbortController();
@@ -53,7 +53,8 @@ export function createLanes(
         continue;
       }
       attempt = 0;
-      if (outcome.next === "idle" && !state.isWoken) return;
+      // In the same turn as the last look: who wakes the lane later finds it gone, and begins it anew.
+      if (outcome.next === "idle" && !state.isWoken) return void running.delete(key);
     }
   }
 

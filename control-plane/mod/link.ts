@@ -74,12 +74,10 @@ export function createLink(connection: Connection, claims: Claims, deps: LinkDep
       return await Promise.resolve({ clock: instant(clock), standbys: runners.presence(agentId).standbys });
     },
     "runs.snapshot": async (page) => {
-      known();
-      return await term?.runsPage(page) ?? { decisions: [] };
+      return await currentTerm()?.runsPage(page) ?? { decisions: [] };
     },
     "pipelines.snapshot": async (page) => {
-      known();
-      return await term?.pipelinesPage(page) ?? { decisions: [] };
+      return await currentTerm()?.pipelinesPage(page) ?? { decisions: [] };
     },
     "run.status": async (status) => {
       known();
@@ -164,6 +162,11 @@ export function createLink(connection: Connection, claims: Claims, deps: LinkDep
   function known(): Session {
     if (session !== undefined) return session;
     throw new Fault("invalid", "Cannot take this: runner.hello comes first", { path: "method" });
+  }
+
+  /** None for a standby, and for an instance that another one has taken the place of: it decides nothing any more. */
+  function currentTerm(): Term | undefined {
+    return runners.isActive(known()) ? term : undefined;
   }
 
   async function needsFull(): Promise<boolean> {

@@ -4,7 +4,7 @@
  */
 import { Fault, isFault } from "../../mod/fault.ts";
 import { LIMITS, type Params, type Result, type ToControlPlane } from "../../mod/protocol/methods.ts";
-import { logBytes } from "../../mod/protocol/logsize.ts";
+import { logBytes } from "../../mod/protocol/log_size.ts";
 import type { Core } from "./core.ts";
 import { ended } from "./run_rules.ts";
 import type { Runners, Session } from "./runners.ts";
@@ -34,7 +34,7 @@ export interface ReadOptions {
 /** One reader's stream on one link. */
 interface Stream {
   agentId: string;
-  queue: { event: LogEvent; cursor: string; bytes: number }[];
+  queue: Piece[];
   held: number;
   /** Chunks whose answer waits. */
   unanswered: ((credit: Credit) => void)[];
@@ -42,6 +42,18 @@ interface Stream {
   wake: () => void;
 }
 
+/** `held` is what it takes up here, `bytes` what the runner counts for it. */
+interface Piece {
+  event: LogEvent;
+  cursor: string;
+  held: number;
+  bytes: number;
+}
+
+/** A gap or an end holds no line, and is not free either. */
+const PIECE_BYTES = 256;
+/** Short pieces are put together up to this: a line each would cost more than its text. */
+const JOINED_BYTES = 4_096;
 /** More unanswered chunks than this would use up what a link may have in hand: the oldest is answered without credit. */
 const UNANSWERED = 4;
 const RETRY_MS = 1_000;
@@ -58,13 +70,15 @@ export function createLogs({ storage, clock, random, signal: program }: Core, ru
       throw new Fault("not_found", `Cannot take the chunk: nobody reads the stream ${streamId}`);
     }
     const bytes = logBytes(lines);
-    if (stream.held + bytes > LIMITS.logWindowBytes + LIMITS.logLineBytes * 2) {
+    const held = bytes + PIECE_BYTES * Number(gap !== undefined) + PIECE_BYTES * Number(end !== undefined);
+    if (stream.held + held > LIMITS.logWindowBytes + LIMITS.logLineBytes * 2) {
       throw new Fault("denied", "Cannot take the chunk: it goes beyond the window", { rule: "window" });
     }
-    stream.held += bytes;
-    if (lines.length > 0) stream.queue.push({ event: { event: "lines", data: { cursor, lines } }, cursor, bytes });
-    if (gap !== undefined) stream.queue.push({ event: { event: "gap", data: gap }, cursor, bytes: 0 });
-    if (end !== undefined) stream.queue.push({ event: { event: "end", data: end }, cursor, bytes: 0 });
+    stream.held += held;
+    const other = { cursor, held: PIECE_BYTES, bytes: 0 };
+    if (lines.length > 0) addLines(stream, lines, cursor, bytes);
+    if (gap !== undefined) stream.queue.push({ event: { event: "gap", data: gap }, ...other });
+    if (end !== undefined) stream.queue.push({ event: { event: "end", data: end }, ...other });
     stream.wake();
     return new Promise((resolve) => {
       stream.unanswered.push(resolve);
@@ -73,9 +87,21 @@ export function createLogs({ storage, clock, random, signal: program }: Core, ru
     });
   }
 
-  /** The reader has taken `bytes`. What is owed goes with the oldest answer; one is kept back for what is still held. */
-  function taken(stream: Stream, bytes: number): void {
-    stream.held -= bytes;
+  function addLines(stream: Stream, lines: string[], cursor: string, bytes: number): void {
+    const last = stream.queue.at(-1);
+    if (last?.event.event !== "lines" || last.bytes + bytes > JOINED_BYTES) {
+      stream.queue.push({ event: { event: "lines", data: { cursor, lines } }, cursor, held: bytes, bytes });
+      return;
+    }
+    // In place: a copy each time would cost the square of what is joined.
+    last.event.data.lines.push(...lines);
+    last.event.data.cursor = last.cursor = cursor;
+    last.held = last.bytes += bytes;
+  }
+
+  /** The reader has taken a piece. What is owed goes with the oldest answer; one is kept back for what is still held. */
+  function taken(stream: Stream, { held, bytes }: Piece): void {
+    stream.held -= held;
     stream.owed += bytes;
     if (stream.queue.length === 0) return settle(stream);
     if (stream.unanswered.length > 1) stream.unanswered.shift()?.({ credit: release(stream) });
@@ -109,7 +135,7 @@ export function createLogs({ storage, clock, random, signal: program }: Core, ru
         for await (const piece of pieces(stream, session, signal)) {
           yield piece.event;
           cursor = piece.cursor;
-          taken(stream, piece.bytes);
+          taken(stream, piece);
           if (piece.event.event === "end") return;
         }
         if (!follow) throw new Fault("unavailable", "Cannot read the log on: the runner's link was lost");

@@ -1,12 +1,13 @@
-/** What an operator may ask for, by REST or by the page. Each is on record, with who asked, before it is answered. */
+/** What an operator may ask for, by REST or by the page. Each is on record together with who asked, or not at all. */
 import { Fault } from "../../mod/fault.ts";
 import type { Job } from "../../mod/job.ts";
 import { laneOf } from "./commands.ts";
-import { type Core, instant } from "./core.ts";
+import { type Also, type Core, instant } from "./core.ts";
 import { checkDocument } from "./document.ts";
 import type { Lane } from "./lanes.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { pipelineView, runSummary } from "./projections.ts";
+import type { Transaction } from "./ports.ts";
 import type { PipelineRecord, RunRecord, StartCommand } from "./records.ts";
 import type { Runners, Session } from "./runners.ts";
 import type { Runs } from "./runs.ts";
@@ -21,7 +22,8 @@ export interface Operations {
     job: Omit<Job, "revision">,
   ): Promise<{ view: PipelineView; created: boolean }>;
   togglePipeline(actor: string, pipelineId: string, enabled: boolean): Promise<PipelineView>;
-  deletePipeline(actor: string, pipelineId: string): Promise<PipelineView>;
+  /** `force`: for a runner that will not come back. Faults: `conflict` with it while the runner is Active. */
+  deletePipeline(actor: string, pipelineId: string, options: { force: boolean }): Promise<PipelineView>;
   /** Faults: `not_found`; `unavailable` while the runner is Inactive, and why; `conflict` (refused, being deleted). */
   startRun(actor: string, pipelineId: string): Promise<RunSummary>;
   stopRun(actor: string, runId: string): Promise<RunSummary>;
@@ -48,51 +50,56 @@ export function createOperations(
     settled: (agentId: string) => Promise<void>;
   },
 ): Operations {
-  const { storage, clock, random, log } = core;
+  const { clock, random, log } = core;
   return {
     async putPipeline(actor, agentId, job) {
-      const { record, created } = await pipelines.put(agentId, job);
-      await told(actor, "pipeline.put", job.pipelineId, `revision ${record.revision} on ${agentId}`);
+      const also: Also<PipelineRecord> = (tx, { pipelineId, revision }) =>
+        audit(tx, actor, "pipeline.put", pipelineId, `revision ${revision} on ${agentId}`);
+      const { record, created } = await pipelines.put(agentId, job, also);
       return { view: awake(record), created };
     },
     async togglePipeline(actor, pipelineId, enabled) {
-      const record = await pipelines.toggle(pipelineId, enabled);
-      await told(actor, "pipeline.toggle", pipelineId, enabled ? "on" : "off");
-      return awake(record);
+      const detail = enabled ? "on" : "off";
+      return awake(
+        await pipelines.toggle(pipelineId, enabled, (tx) => audit(tx, actor, "pipeline.toggle", pipelineId, detail)),
+      );
     },
-    async deletePipeline(actor, pipelineId) {
-      const { record, stopped } = await pipelines.remove(pipelineId);
-      await told(actor, "pipeline.delete", pipelineId);
+    async deletePipeline(actor, pipelineId, { force }) {
+      const { agentId } = await pipelines.get(pipelineId);
+      if (force && runners.active(agentId) !== undefined) {
+        const why = `the runner ${agentId} is Active, and removes it itself`;
+        throw new Fault("conflict", `Cannot delete ${pipelineId} by force: ${why}`, { path: "force" });
+      }
+      const also: Also<PipelineRecord> = (tx, { message }) => audit(tx, actor, "pipeline.delete", pipelineId, message);
+      const { record, stopped } = await pipelines.remove(pipelineId, force, also);
       for (const id of stopped) wake(record.agentId, { kind: "stop", id });
       return awake(record);
     },
     async startRun(actor, pipelineId) {
       await settled((await pipelines.get(pipelineId)).agentId);
-      const { agentId, revision, deployment, message, job, known } = await pipelines.get(pipelineId);
+      const { agentId, revision: newest, change, deployment, message, job, known } = await pipelines.get(pipelineId);
       if (deployment === "deleting") throw new Fault("conflict", `Cannot run ${pipelineId}: it is being deleted`);
       if (deployment === "failed") {
         throw new Fault("conflict", `Cannot run ${pipelineId}: the runner refused it: ${message}`);
       }
+      // A toggle raises the number, not what is deployed. The runner's status tells which one it really was.
+      const revision = change === "deploy" ? newest : known?.deployedRevision ?? newest;
       const pipelineName = job?.name ?? known?.name ?? pipelineId;
       const session = await present(agentId, `run ${pipelineId}`);
       const command = { method: "pipeline.run", pipelineId, pipelineName, kind: "pipeline", revision } as const;
       return await begin(actor, session, command);
     },
     async stopRun(actor, runId) {
-      const run = await runs.requestStop(runId);
-      await told(actor, "run.stop", runId);
+      const run = await runs.requestStop(runId, (tx) => audit(tx, actor, "run.stop", runId));
       wake(run.agentId, { kind: "stop", id: runId });
       return runSummary(run);
     },
     async stopPipeline(actor, pipelineId) {
       const { agentId } = await pipelines.get(pipelineId);
-      const open = (await storage.openRuns(agentId)).filter((run) => run.pipelineId === pipelineId);
-      for (const { runId } of open) {
-        await runs.requestStop(runId);
-        wake(agentId, { kind: "stop", id: runId });
-      }
-      await told(actor, "pipeline.stop", pipelineId);
-      return [...new Set([...open.map((run) => run.runId), ...await stopUnknown(agentId, pipelineId)])];
+      const also: Also<RunRecord[]> = (tx) => audit(tx, actor, "pipeline.stop", pipelineId);
+      const known = await runs.requestStops(agentId, pipelineId, also);
+      for (const id of known) wake(agentId, { kind: "stop", id });
+      return [...new Set([...known, ...await stopUnknown(agentId, pipelineId)])];
     },
     async startCanary(actor, agentId) {
       const session = await present(agentId, "run the canary");
@@ -124,7 +131,8 @@ export function createOperations(
 
   function awake(record: PipelineRecord): PipelineView {
     wake(record.agentId, { kind: "pipeline", id: record.pipelineId });
-    const view = pipelineView(record);
+    // What is done already is shown once more as it ended.
+    const view = pipelineView(record.deployment === "deleted" ? { ...record, deployment: "deleting" } : record);
     if (view !== undefined) return view;
     throw new Fault("not_found", `Cannot find the pipeline ${record.pipelineId}: it is deleted`);
   }
@@ -149,8 +157,7 @@ export function createOperations(
       note: 0,
       times: {},
     };
-    await runs.command(run);
-    await told(actor, method, run.runId, of.pipelineId);
+    await runs.command(run, (tx) => audit(tx, actor, method, run.runId, of.pipelineId));
     wake(agentId, laneOf(run));
     return runSummary(run);
   }
@@ -176,8 +183,7 @@ export function createOperations(
     }
   }
 
-  async function told(actor: string, action: string, subject: string, detail?: string): Promise<void> {
-    const record = { at: instant(clock), actor, action, subject, ...detail === undefined ? {} : { detail } };
-    await storage.write((tx) => tx.addAudit(record));
+  function audit(tx: Transaction, actor: string, action: string, subject: string, detail?: string): Promise<void> {
+    return tx.addAudit({ at: instant(clock), actor, action, subject, ...detail === undefined ? {} : { detail } });
   }
 }

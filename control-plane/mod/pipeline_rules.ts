@@ -1,8 +1,17 @@
 /** What a runner's word about its pipelines does to ours, without any I/O. */
 import type { PipelineSummary } from "../../mod/protocol/methods.ts";
+import { LAST_REVISION } from "../../mod/run.ts";
 import type { PipelineRecord } from "./records.ts";
 
 export type Verdict = "keep" | "deploy" | "delete";
+
+/**
+ * The revision after this one. Behind the last there is none: the runner then finds another content under the same
+ * number, and its refusal is shown.
+ */
+export function risen(revision: number): number {
+  return Math.min(revision + 1, LAST_REVISION);
+}
 
 /** A pipeline that the runner's snapshot shows. `record` is undefined where we never heard of it. */
 export function judgeShown(
@@ -16,13 +25,13 @@ export function judgeShown(
   }
   const known = { ...record, known: shown };
   if (record.deployment === "deleting" || record.deployment === "deleted") {
-    const revision = Math.max(record.revision, shown.revision + (shown.revision >= record.revision ? 1 : 0));
+    const revision = Math.max(record.revision, shown.revision >= record.revision ? risen(shown.revision) : 0);
     return { verdict: "delete", record: { ...known, revision, change: "delete", deployment: "deleting" } };
   }
   if (shown.revision > record.revision) {
     // The runner saw revisions that we lost (a restore). A change of ours that waits must come after them.
     if (record.change === undefined) return { verdict: "keep", record: deployed(known, shown.revision) };
-    return { verdict: "deploy", record: { ...known, change: "deploy", revision: shown.revision + 1 } };
+    return { verdict: "deploy", record: { ...known, change: "deploy", revision: risen(shown.revision) } };
   }
   if (shown.revision === record.revision && record.change === undefined && record.deployment === "pending") {
     // A restored database could not know: now the runner has told.

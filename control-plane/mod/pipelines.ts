@@ -2,23 +2,30 @@
 import { Fault } from "../../mod/fault.ts";
 import type { Job } from "../../mod/job.ts";
 import type { PipelineSummary } from "../../mod/protocol/methods.ts";
-import { type Core, instant } from "./core.ts";
+import { type Also, type Core, instant } from "./core.ts";
 import { checkDocument } from "./document.ts";
-import { deleted, deployed, judgeMissing, judgeShown, type Verdict } from "./pipeline_rules.ts";
+import { deleted, deployed, judgeMissing, judgeShown, risen, type Verdict } from "./pipeline_rules.ts";
 import type { Transaction } from "./ports.ts";
 import { pipelineView } from "./projections.ts";
 import type { PipelineRecord } from "./records.ts";
 
-/** Every change is on disk before its promise resolves. */
+/** Every change is on disk before its promise resolves, and `also` with it. */
 export interface Pipelines {
   /**
    * Wants a pipeline as the job says; the revision rises. Faults: `invalid` (plain text where a reference belongs),
-   * `conflict` (it is another runner's).
+   * `conflict` (it is another runner's), `not_found` (no such runner).
    */
-  put(agentId: string, job: Omit<Job, "revision">): Promise<{ record: PipelineRecord; created: boolean }>;
-  toggle(pipelineId: string, enabled: boolean): Promise<PipelineRecord>;
-  /** A deletion is on record, and a stop on each of its open runs; answers those. */
-  remove(pipelineId: string): Promise<{ record: PipelineRecord; stopped: string[] }>;
+  put(
+    agentId: string,
+    job: Omit<Job, "revision">,
+    also: Also<PipelineRecord>,
+  ): Promise<{ record: PipelineRecord; created: boolean }>;
+  toggle(pipelineId: string, enabled: boolean, also: Also<PipelineRecord>): Promise<PipelineRecord>;
+  /**
+   * A deletion is on record, and a stop on each of its open runs; answers those. It is done at once where the runner
+   * never connected, or with `force`, for one that will not come back.
+   */
+  remove(pipelineId: string, force: boolean, also: Also<PipelineRecord>): Promise<Removal>;
   /** Faults: `not_found`, for deleted ones too. */
   get(pipelineId: string): Promise<PipelineRecord>;
   /** Takes a page of the runner's snapshot. */
@@ -37,12 +44,21 @@ export interface Pipelines {
   ): Promise<void>;
 }
 
+/** A deletion as it is on record now. */
+export interface Removal {
+  record: PipelineRecord;
+  stopped: string[];
+}
+
+const NEVER_CAME = "Deleted: the runner never connected, so there was nothing to remove there";
+const FORCED = "Deleted here only: nothing was removed at the runner";
+
 /** Makes the book over the storage. */
 export function createPipelines({ storage, clock, feed, log }: Core): Pipelines {
   return { put, toggle, remove, get, adopt, missing, changed, refused, raise, event };
 
-  async function put(agentId: string, wanted: Omit<Job, "revision">) {
-    checkDocument(wanted.document);
+  async function put(agentId: string, wanted: Omit<Job, "revision">, also: Also<PipelineRecord>) {
+    const references = checkDocument(wanted.document);
     const { pipelineId } = wanted;
     const result = await storage.write(async (tx) => {
       const known = await tx.pipeline(pipelineId);
@@ -57,29 +73,32 @@ export function createPipelines({ storage, clock, feed, log }: Core): Pipelines 
       if (known?.deployment === "deleting") {
         throw new Fault("conflict", `Cannot put the pipeline ${pipelineId}: it is being deleted; wait for its end`);
       }
-      const revision = (known?.revision ?? 0) + 1;
+      await checkRunner(tx, agentId, pipelineId);
+      const revision = risen(known?.revision ?? 0);
       const record: PipelineRecord = {
         pipelineId,
         agentId,
         revision,
         job: { ...wanted, revision },
+        references,
         ...known?.known === undefined ? {} : { known: known.known },
         change: "deploy",
         deployment: "pending",
       };
       await tx.putPipeline(record);
+      await also(tx, record);
       return { record, created: !isLive };
     });
     publish(result.record);
     return result;
   }
 
-  function toggle(pipelineId: string, enabled: boolean): Promise<PipelineRecord> {
-    return change(pipelineId, (record) => {
+  function toggle(pipelineId: string, enabled: boolean, also: Also<PipelineRecord>): Promise<PipelineRecord> {
+    const toggled = (record: PipelineRecord): PipelineRecord => {
       if (record.deployment === "deleting") {
         throw new Fault("conflict", `Cannot toggle the pipeline ${pipelineId}: it is being deleted`);
       }
-      const revision = record.revision + 1;
+      const revision = risen(record.revision);
       const { message: _message, job, ...rest } = record;
       return {
         ...rest,
@@ -90,16 +109,20 @@ export function createPipelines({ storage, clock, feed, log }: Core): Pipelines 
         change: record.change === "deploy" || record.deployment === "failed" ? "deploy" : "toggle",
         deployment: "pending",
       };
-    });
+    };
+    return change(pipelineId, toggled, also);
   }
 
-  async function remove(pipelineId: string) {
+  async function remove(pipelineId: string, force: boolean, also: Also<PipelineRecord>): Promise<Removal> {
     const result = await storage.write(async (tx) => {
       const known = await live(tx, pipelineId);
       const { message: _message, ...rest } = known;
-      const revision = known.deployment === "deleting" ? known.revision : known.revision + 1;
-      const record: PipelineRecord = { ...rest, revision, change: "delete", deployment: "deleting" };
+      const revision = known.deployment === "deleting" ? known.revision : risen(known.revision);
+      const asked: PipelineRecord = { ...rest, revision, change: "delete", deployment: "deleting" };
+      const hasCome = known.known !== undefined || (await tx.runner(known.agentId))?.hello !== undefined;
+      const record = force || !hasCome ? { ...deleted(asked), message: hasCome ? FORCED : NEVER_CAME } : asked;
       await tx.putPipeline(record);
+      await also(tx, record);
       const stopped: string[] = [];
       for (const run of await tx.openRuns(known.agentId)) {
         if (run.pipelineId !== pipelineId) continue;
@@ -174,7 +197,7 @@ export function createPipelines({ storage, clock, feed, log }: Core): Pipelines 
   async function raise(pipelineId: string, above: number): Promise<void> {
     await change(pipelineId, (record) => ({
       ...record,
-      revision: Math.max(record.revision, above) + 1,
+      revision: risen(Math.max(record.revision, above)),
       ...record.change === "toggle" && record.job !== undefined ? { change: "deploy" as const } : {},
     }));
   }
@@ -189,14 +212,28 @@ export function createPipelines({ storage, clock, feed, log }: Core): Pipelines 
   async function change(
     pipelineId: string,
     how: (record: PipelineRecord) => PipelineRecord,
+    also?: Also<PipelineRecord>,
   ): Promise<PipelineRecord> {
     const after = await storage.write(async (tx) => {
       const record = how(await live(tx, pipelineId));
       await tx.putPipeline(record);
+      await also?.(tx, record);
       return record;
     });
     publish(after);
     return after;
+  }
+
+  /** A mistyped agentId would take the pipeline's id, and nobody would ever answer for it. */
+  async function checkRunner(tx: Transaction, agentId: string, pipelineId: string): Promise<void> {
+    if (await tx.runner(agentId) !== undefined) return;
+    const tokens = await tx.tokensOf(agentId);
+    if (tokens.some(({ scope, revokedAt }) => scope === "runner" && revokedAt === undefined)) return;
+    throw new Fault(
+      "not_found",
+      `Cannot put the pipeline ${pipelineId}: there is no runner ${agentId}; issue a token for it first`,
+      { path: "agentId" },
+    );
   }
 
   async function live(reads: Pick<Transaction, "pipeline">, pipelineId: string): Promise<PipelineRecord> {

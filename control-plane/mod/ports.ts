@@ -34,14 +34,20 @@ export interface Reads {
   token(jti: string): Promise<TokenRecord | undefined>;
   /** By time of issue. */
   tokens(): Promise<TokenRecord[]>;
+  /** Those of one agentId or operator, by time of issue. */
+  tokensOf(subject: string): Promise<TokenRecord[]>;
+  /** The jti of each revoked one. */
+  revokedTokens(): Promise<string[]>;
   pipeline(pipelineId: string): Promise<PipelineRecord | undefined>;
-  /** By pipelineId, those on record as deleted included. */
+  /** By pipelineId, without those on record as deleted. A row that cannot be read is left out of every list. */
   pipelines(filter: PipelineFilter): Promise<PipelineRecord[]>;
   run(runId: string): Promise<RunRecord | undefined>;
   /** The newest first. */
   runs(filter: RunFilter): Promise<RunRecord[]>;
   /** Not terminal, of one runner, the oldest first. `upTo`: only those that `lastRun` then counted. */
   openRuns(agentId: string, upTo?: number): Promise<RunRecord[]>;
+  /** The oldest run whose `pipeline.run` waits to be sent. */
+  nextStart(agentId: string, pipelineId: string): Promise<RunRecord | undefined>;
   /** A number that rises with every new run: a point in the order of creation. */
   lastRun(): Promise<number>;
   /** The run's statuses in the order in which they were written. */
@@ -60,7 +66,9 @@ export interface Transaction extends Reads {
   /** Forgets a pipeline altogether, its revision too: only for those that never were ours. */
   forgetPipeline(pipelineId: string): Promise<void>;
   putRun(record: RunRecord): Promise<void>;
-  /** False, and nothing written, if (runId, rank, note) is there already. */
+  /** Forgets a run and its statuses: only where it was another runner's invention. */
+  forgetRun(runId: string): Promise<void>;
+  /** False, and nothing written, if (runId, rank, note) is there already. Of very many notes the newest are kept. */
   addStatus(record: StatusRecord): Promise<boolean>;
   addPipelineEvent(record: PipelineEventRecord): Promise<void>;
   addAudit(record: AuditRecord): Promise<void>;
@@ -86,7 +94,7 @@ export interface RunFilter {
 
 // ── Tokens ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export type Scope = TokenRecord["scope"];
+export type Scope = Exclude<TokenRecord["scope"], "unknown">;
 
 /** What a token says, in our words. */
 export interface Claims {

@@ -1,5 +1,4 @@
 /** Records as views: what is kept turned into what is shown. */
-import { referencesOf } from "./document.ts";
 import type { PipelineRecord, RunnerRecord, RunRecord, StatusRecord } from "./records.ts";
 import { ended } from "./run_rules.ts";
 import type { PipelineView, RunDetail, RunnerView, RunSummary } from "./views.ts";
@@ -72,7 +71,7 @@ export function pipelineView(record: PipelineRecord): PipelineView | undefined {
     schedule: job === undefined ? known?.schedule : job.schedule,
     timezone: job === undefined ? known?.timezone : job.timezone,
     nextRunAt: known?.nextRunAt,
-    references: job === undefined ? [] : referencesOf(job.document),
+    references: record.references ?? [],
   };
 }
 

@@ -27,7 +27,8 @@ export type RunnerRecord = z.infer<typeof RunnerRecord>;
 /** A token that was issued here. The token itself is not kept. */
 export const TokenRecord = z.object({
   jti: z.string(),
-  scope: z.enum(["runner", "operator"]),
+  /** unknown: one that was not issued here, and is on record only so that it is refused. */
+  scope: z.enum(["runner", "operator", "unknown"]),
   /** The agentId, or the operator's name. */
   subject: z.string(),
   issuedAt: Instant,
@@ -44,6 +45,8 @@ export const PipelineRecord = z.object({
   revision: z.int(),
   /** What is wanted; absent for a pipeline that only the runner knows. */
   job: z.optional(Job),
+  /** Names of the secret references in the job's document. */
+  references: z.optional(z.array(z.string())),
   /** What the runner last told. */
   known: z.optional(PipelineSummary),
   /** The newest change that the runner has not answered. A newer one replaces it, so nothing superseded is resent. */

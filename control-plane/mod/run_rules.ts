@@ -2,6 +2,7 @@
  * What a told status does to a run, without any I/O. A rank never goes back, the first terminal state is final, a
  * note changes reason and diagnostics only, and a rank that was overtaken is still kept: the times tell it.
  */
+import { uuidOf } from "../../mod/names.ts";
 import type { RunStatus } from "../../mod/protocol/methods.ts";
 import { isTerminal, RANK, type RunState, type RunTimes } from "../../mod/run.ts";
 import type { RunRecord, StatusRecord } from "./records.ts";
@@ -60,6 +61,20 @@ export function statusesOf(told: Told): Told[] {
 /** True once the run has a terminal state. */
 export function ended(run: { state?: RunState | undefined }): boolean {
   return run.state !== undefined && isTerminal(run.state);
+}
+
+/** True if the runId is made of this runner's own slot, as every runner makes it: a proof that it is nobody else's. */
+export function isOwnSlot(
+  agentId: string,
+  { runId, pipelineId, scheduledAt }: Pick<RunStatus, "runId" | "pipelineId" | "scheduledAt">,
+): boolean {
+  if (scheduledAt === undefined) return false;
+  return runId === uuidOf(`${agentId}/${pipelineId}/${new Date(scheduledAt).toISOString()}`);
+}
+
+/** True while the command that starts the run is still to be sent. */
+export function waitsToStart(run: Pick<RunRecord, "start" | "stopRequestedAt" | "state">): boolean {
+  return run.start?.answered === false && run.stopRequestedAt === undefined && !ended(run);
 }
 
 /** The first told time of a stage stays: what was shown once does not move. */

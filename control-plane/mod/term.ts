@@ -46,6 +46,8 @@ export function beginTerm(
   const waitsFor = new Set(["runs", "pipelines"]);
   const opened = Promise.withResolvers<void>();
   opened.promise.catch(() => {});
+  /** Runs that this term has asked for: only of those it hears that they are absent. */
+  const askedFor = new Set<string>();
   let isOpen = false;
   // A runner without an engine has nothing to show, and says so to each command.
   if (session.hello.engine.lacks.includes("jobs")) void open();
@@ -67,13 +69,14 @@ export function beginTerm(
   async function runsPage(page: Params<ToControlPlane, "runs.snapshot">) {
     // A page that tells what was looked for in vain tells nothing else.
     if (page.absent !== undefined) {
-      await runs.absent(agentId, page.absent);
+      await runs.absent(agentId, page.absent.filter((runId) => askedFor.delete(runId)));
       return { decisions: [] };
     }
     shownRuns.add(page.snapshotId, page.runs.map((run) => run.runId));
     const decisions = await runs.adopt(agentId, page.runs);
     if (!page.last) return { decisions };
     const missing = await runs.missing(agentId, lastRun, shownRuns.take());
+    for (const runId of missing) askedFor.add(runId);
     if (full) await fullyShown();
     passed("runs");
     return missing.length > 0 ? { decisions, missing } : { decisions };

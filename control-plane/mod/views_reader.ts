@@ -22,7 +22,7 @@ export function createViewsReader(storage: Storage, runners: Runners): ViewsRead
       return [...ids].sort().map((id) => runnerView(id, byId.get(id), runners.presence(id), expiryOf(tokens, id)));
     },
     async runner(agentId) {
-      const [record, tokens] = await Promise.all([storage.runner(agentId), storage.tokens()]);
+      const [record, tokens] = await Promise.all([storage.runner(agentId), storage.tokensOf(agentId)]);
       const expiry = expiryOf(tokens, agentId);
       if (record === undefined && expiry === undefined) return undefined;
       return runnerView(agentId, record, runners.presence(agentId), expiry);

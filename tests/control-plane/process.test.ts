@@ -139,7 +139,7 @@ test("each kind of bad folder, database, port and command line has its sentence 
       [["serve", "--hartbeat-seconds", "1"], 2, /no option --hartbeat-seconds/],
       [["dance"], 2, /no command dance/],
       [["token", "issue", "--data", data], 2, /--agent ID or --operator/],
-      [["token", "revoke", "x", "--data", data], 1, /none was issued/],
+      [["token", "revoke", "--data", data], 2, /wants the token's JTI/],
       [["restore", `${data}/corrupt/control-plane.db`, "--data", data], 3, /corrupt/],
     ];
     // Two at a time: each is a process of its own.

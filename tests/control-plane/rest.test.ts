@@ -8,6 +8,7 @@ const test = (name: string, fn: () => Promise<void>) =>
 
 test("plain text in a masked field is refused with its path, and never its value", async () => {
   await using server = await startServer();
+  await server.token("a1");
   const canary = "hunter2-canary";
   const refused: [string, string][] = [
     [`source:\n  serviceConnection:\n    password: ${canary}`, "document.source.serviceConnection.password"],
@@ -16,13 +17,29 @@ test("plain text in a masked field is refused with its path, and never its value
     [`private_key: 12345`, "document.private_key"],
     [`tokens: 1\ntoken: [secret:/a, "${canary}"]`, "document.token[1]"],
     [`password: "${canary}`, "document"],
+    ...[
+      "saslPassword",
+      "personalAccessTokenSecret",
+      "accessTokenPassword",
+      "secretToken",
+      "dbtCloudAuthToken",
+      "snowflakePrivatekeyPassphrase",
+      "keyStorePassword",
+      "basicAuthUserInfo",
+      "gcp-credentials",
+      "SASL_JAAS_CONFIG",
+    ].map((name): [string, string] => [`${name}: ${canary}`, `document.${name}`]),
+    [`passwords: [${canary}]`, "document.passwords[0]"],
+    [`password: {value: ${canary}}`, "document.password.value"],
+    [`%YAML 1.1\n---\na: !!omap [{password: ${canary}}]`, "document.a.password"],
   ];
   for (const [document, path] of refused) {
     const { status, body } = await server.rest("PUT", "/pipelines/p1", pipelineBody("a1", { document }));
     assert.deepEqual([status, body.path], [400, path], document);
     assert.ok(!JSON.stringify(body).includes(canary));
   }
-  const document = "password: secret:/a/b\ntoken: secret:c#k\nempty: {password: ''}\nsecretsManager: local";
+  const document = "password: secret:/a/b\ntoken: secret:c#k\nempty: {password: ''}\nsecretsManager: local\n" +
+    "nextPageToken: abc\ncredentials: {gcpConfig: {type: service_account, privateKey: 'secret:c#k'}}";
   const { status, body } = await server.rest("PUT", "/pipelines/p1", pipelineBody("a1", { document }));
   assert.deepEqual([status, body.references], [201, ["secret:/a/b", "secret:c#k"]]);
   const malformed = await server.rest("PUT", "/pipelines/p1", pipelineBody("a1", { document: "a: 'secret:'" }));
@@ -31,7 +48,12 @@ test("plain text in a masked field is refused with its path, and never its value
 
 test("bad bodies, addresses and methods each have their answer", async () => {
   await using server = await startServer();
+  for (const agentId of ["a1", "a2"]) await server.token(agentId);
   const put = (body: Any) => server.rest("PUT", "/pipelines/p1", body);
+  const long = await server.rest("PUT", `/pipelines/${"x".repeat(600)}`, pipelineBody("a1"));
+  assert.deepEqual([long.status, long.body.path], [400, "pipelineId"]);
+  const typo = await put(pipelineBody("a11"));
+  assert.deepEqual([typo.status, typo.body.path, /no runner a11/.test(typo.body.detail)], [404, "agentId", true]);
   assert.equal((await put({})).status, 400);
   assert.equal((await put(pipelineBody("a1", { shcedule: "x" }))).status, 400);
   assert.equal((await put(pipelineBody("a1", { revision: 3 }))).status, 400);

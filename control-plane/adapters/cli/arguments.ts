@@ -1,6 +1,6 @@
 /** The command line as typed options. Everything that is wrong with it is a usage fault, naming the option. */
 import { Fault } from "../../../mod/fault.ts";
-import { isLoopback } from "../http/server.ts";
+import { isLoopback } from "../http/loopback.ts";
 
 /** Options by name, and what stood between them. */
 export interface Arguments {

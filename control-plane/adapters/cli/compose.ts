@@ -2,10 +2,10 @@
 import { systemClock, systemRandom } from "../../../adapters/clock.ts";
 import { Fault, reasonOf } from "../../../mod/fault.ts";
 import type { Log } from "../../../mod/ports.ts";
+import { VERSION } from "../../../mod/version.ts";
 import { type ControlPlane, createControlPlane } from "../../mod/control_plane.ts";
 import { createFeed } from "../../mod/feed.ts";
 import type { Storage, Tokens } from "../../mod/ports.ts";
-import { VERSION } from "../../mod/version.ts";
 import { startServer } from "../http/server.ts";
 import { openStorage } from "../sqlite/storage.ts";
 import { createTokens } from "../tokens/jwt.ts";
@@ -55,7 +55,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const stopping = new AbortController();
   let storage: Storage | undefined;
   try {
-    storage = openStorage(databaseOf(data));
+    storage = openStorage(databaseOf(data), { log });
     const open = storage;
     const tokens = tokensOf(data);
     const plane = createControlPlane({

@@ -9,13 +9,13 @@ Usage
   hybrid-control-plane token issue --operator NAME [--days 365]
                                                 print a token for REST and the web page
   hybrid-control-plane token list [--json]      every token that was issued, without the tokens themselves
-  hybrid-control-plane token revoke JTI         refuse a token, on live connections too
+  hybrid-control-plane token revoke JTI         refuse a token, on live connections too; also one that is not listed
   hybrid-control-plane token rotate             sign with a new key from now on; older keys stay valid until their
                                                 files are removed from DIR/keys
   hybrid-control-plane backup FILE              write a copy of the database, also while serving
   hybrid-control-plane restore FILE             put a backup in the database's place; the server must not run. Runners
-                                                are then asked for everything they still have. What was revoked stays
-                                                revoked
+                                                are then asked for everything they still have. All tokens of the replaced
+                                                database go along; what was revoked stays revoked
   hybrid-control-plane version | help
 
 Options

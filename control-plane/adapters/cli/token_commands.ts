@@ -1,6 +1,5 @@
 /** `token …`: issue, list, revoke, rotate. A running server sees what is written here within a second. */
 import { systemClock, systemRandom } from "../../../adapters/clock.ts";
-import { Fault } from "../../../mod/fault.ts";
 import type { Storage } from "../../mod/ports.ts";
 import type { TokenRecord } from "../../mod/records.ts";
 import { openStorage } from "../sqlite/storage.ts";
@@ -9,8 +8,10 @@ import { numberOf, readArguments, usage } from "./arguments.ts";
 import { databaseOf, tokensOf } from "./compose.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
+/** No token is issued for longer. */
+const LONGEST_DAYS = 3650;
 
-/** Carries out one of them; answers what is to be printed. Faults: `invalid` (usage), `not_found`, storage's. */
+/** Carries out one of them; answers what is to be printed. Faults: `invalid` (usage), storage's. */
 export async function tokenCommand(
   args: readonly string[],
   dataOf: (given: string | undefined) => string,
@@ -31,7 +32,7 @@ export async function tokenCommand(
     case "list":
       return await withStorage(data, async (storage) => shown(await storage.tokens(), options.has("json")));
     case "revoke":
-      if (subject === undefined) throw usage("token revoke wants the token's JTI; see `token list`");
+      if (!subject) throw usage("token revoke wants the token's JTI; see `token list`");
       return await withStorage(data, (storage) => revoke(storage, subject));
     case "rotate":
       return (await openKeys(`${data}/keys`, systemClock.now).rotate()).kid;
@@ -56,7 +57,7 @@ async function issue(storage: Storage, data: string, options: ReadonlyMap<string
     throw usage("token issue wants either --agent ID or --operator NAME");
   }
   const issuedAt = systemClock.now();
-  const expiresAt = issuedAt + numberOf("days", options.get("days") ?? "365", 0.0001, 3650) * DAY_MS;
+  const expiresAt = issuedAt + numberOf("days", options.get("days") ?? "365", 0.0001, LONGEST_DAYS) * DAY_MS;
   const scope = agent === undefined ? "operator" : "runner";
   const claims = { jti: systemRandom.uuid(), scope, subject, issuedAt, expiresAt } as const;
   const token = await tokensOf(data).sign(claims);
@@ -75,16 +76,17 @@ async function issue(storage: Storage, data: string, options: ReadonlyMap<string
 }
 
 async function revoke(storage: Storage, jti: string): Promise<string> {
-  const at = new Date(systemClock.now()).toISOString();
-  await storage.write(async (tx) => {
-    const record = await tx.token(jti);
-    if (record === undefined) {
-      throw new Fault("not_found", `Cannot revoke the token ${jti}: none was issued with it`, { rule: "jti" });
-    }
-    await tx.putToken({ ...record, revokedAt: record.revokedAt ?? at });
+  const now = systemClock.now(), at = new Date(now).toISOString();
+  const isKnown = await storage.write(async (tx) => {
+    const known = await tx.token(jti);
+    // One that was issued after a backup, or that is not on record for another reason, must be stopped all the same.
+    const expiresAt = new Date(now + LONGEST_DAYS * DAY_MS).toISOString();
+    const record = known ?? { jti, scope: "unknown", subject: "", issuedAt: at, expiresAt } as const;
+    await tx.putToken({ ...record, revokedAt: known?.revokedAt ?? at });
     await tx.addAudit({ at, actor: "command line", action: "token.revoke", subject: jti });
+    return known !== undefined;
   });
-  return `revoked ${jti}`;
+  return isKnown ? `revoked ${jti}` : `revoked ${jti}: no such token is on record, and it will be refused if it comes`;
 }
 
 function shown(tokens: TokenRecord[], json: boolean): string {

@@ -1,6 +1,7 @@
 /** Who asks: a bearer token, a session cookie, or, bound to loopback and told so, whoever is on this machine. */
 import { Fault } from "../../../mod/fault.ts";
 import type { Claims, Storage, Tokens } from "../../mod/ports.ts";
+import { isLoopback } from "./loopback.ts";
 
 /** The door-keeper: proves who asks, or says why not. */
 export interface Auth {
@@ -17,6 +18,8 @@ export interface Operator {
   name: string;
   /** No login is needed here. */
   open: boolean;
+  /** The token's, where there was one. */
+  claims?: Claims;
 }
 
 /** The rule of a fault that a new or better token would mend (401); others stay 403. */
@@ -25,7 +28,6 @@ export const TOKEN_RULE = "token";
 export const LOGOUT_COOKIE = "session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
-const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** Makes the door-keeper. `open`: anyone on loopback is the operator; only for a server that is bound to loopback. */
 export function createAuth(
@@ -47,11 +49,11 @@ export function createAuth(
 
   async function operator(request: Request): Promise<Operator> {
     // A browser cannot be made to send this header to us from elsewhere, so it needs no more proof.
-    if (request.headers.has("authorization")) return { name: operatorOf(await bearer(request)).subject, open: false };
+    if (request.headers.has("authorization")) return known(operatorOf(await bearer(request)));
     if (open) {
       // Another name that resolves to 127.0.0.1 is a page of somebody else's (DNS rebinding).
       const host = new URL(request.url).hostname;
-      if (!LOOPBACK.has(host)) {
+      if (!isLoopback(host)) {
         throw new Fault("denied", `Cannot serve the host ${host}: this server is for loopback only`, { rule: "host" });
       }
       checkOrigin(request, false);
@@ -61,7 +63,7 @@ export function createAuth(
     if (token === undefined) throw refused("there is none; sign in, or send `Authorization: Bearer <token>`");
     const claims = operatorOf(await live(token));
     checkOrigin(request, true);
-    return { name: claims.subject, open: false };
+    return known(claims);
   }
 
   async function login(token: string): Promise<string> {
@@ -86,11 +88,17 @@ export function checkOrigin(request: Request, proof: boolean): void {
   if (SAFE.has(request.method)) return;
   const site = request.headers.get("sec-fetch-site");
   const origin = request.headers.get("origin");
-  const isForeign = (site !== null && site !== "same-origin" && site !== "none") ||
-    (origin !== null && hostOf(origin) !== new URL(request.url).host);
+  // Behind a proxy that rewrites Host the origin's host is another one; what the browser itself compared is not.
+  const isForeign = site !== null
+    ? site !== "same-origin" && site !== "none"
+    : origin !== null && hostOf(origin) !== new URL(request.url).host;
   if (isForeign || (proof && site === null && origin === null)) {
     throw new Fault("denied", "Cannot carry this out: it was asked from another site", { rule: "origin" });
   }
+}
+
+function known(claims: Claims): Operator {
+  return { name: claims.subject, open: false, claims };
 }
 
 function hostOf(origin: string): string | undefined {

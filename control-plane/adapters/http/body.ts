@@ -1,38 +1,67 @@
 /** The one door for request bodies and queries: bounded, JSON, and checked. */
 import type * as z from "zod/mini";
 import { Fault, reasonOf } from "../../../mod/fault.ts";
-import { issueOf } from "../../../mod/protocol/peer.ts";
+import { check } from "../../../mod/protocol/check.ts";
 
-/** A document of 900 KiB, escaped as JSON at its worst, and room for the rest. */
-const BODY_LIMIT_BYTES = 6 * 1024 * 1024;
+/** How much of a body is taken, and for how long it is waited for. */
+export interface BodyLimits {
+  bytes: number;
+  ms: number;
+}
+
+/** A document of 900 KiB, escaped as JSON at its worst, and room for the rest; time for a slow line. */
+const BODY_LIMITS: BodyLimits = { bytes: 6 * 1024 * 1024, ms: 30_000 };
 
 /** The body as the schema says; an empty one is `undefined`. Faults: `invalid`, with the path of the bad member. */
 export async function readBody<S extends z.ZodMiniType>(request: Request, schema: S): Promise<z.infer<S>> {
-  const text = await readText(request);
-  if (text !== "" && !/^application\/json\b/i.test(request.headers.get("content-type") ?? "")) {
-    throw new Fault("invalid", "Cannot take the body: its content-type is not application/json", {
-      path: "content-type",
-    });
-  }
+  const isJson = /^application\/json\b/i.test(request.headers.get("content-type") ?? "");
+  // Of what is not to be taken no more than a sign of life is read.
+  const text = await readText(request, isJson ? BODY_LIMITS : { ...BODY_LIMITS, bytes: 0, refusal: notJson() });
   return checked(schema, text === "" ? undefined : parsed(text));
 }
 
-/** At most so many bytes of body. Faults: `invalid` if there are more. */
-export async function readText(request: Request): Promise<string> {
+/** The body's text. Faults: `invalid` where it is larger than the limit, or not there in time. */
+export async function readText(
+  request: Request,
+  { bytes: most, ms, refusal = tooLarge(most) }: BodyLimits & { refusal?: Fault },
+): Promise<string> {
   if (request.body === null) return "";
+  if (Number(request.headers.get("content-length") ?? 0) > most) throw refusal;
   const decoder = new TextDecoder("utf-8", { fatal: true });
+  const reader = request.body.getReader();
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(tooLate(ms)), ms);
   let text = "", bytes = 0;
   try {
-    for await (const chunk of request.body) {
-      bytes += chunk.length;
-      if (bytes > BODY_LIMIT_BYTES) throw new Fault("invalid", "Cannot take the body: it is larger than 6 MiB");
-      text += decoder.decode(chunk, { stream: true });
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), late.promise]);
+      if (done) return text + decoder.decode();
+      bytes += value.length;
+      if (bytes > most) throw refusal;
+      text += decoder.decode(value, { stream: true });
     }
-    return text + decoder.decode();
   } catch (error) {
+    // The rest is not read; whether the peer hears of it is its own affair.
+    reader.cancel().catch(() => {});
     if (error instanceof Fault) throw error;
     throw new Fault("invalid", `Cannot read the body: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function notJson(): Fault {
+  return new Fault("invalid", "Cannot take the body: its content-type is not application/json", {
+    path: "content-type",
+  });
+}
+
+function tooLarge(bytes: number): Fault {
+  return new Fault("invalid", `Cannot take the body: it is larger than ${bytes / 1024} KiB`);
+}
+
+function tooLate(ms: number): Fault {
+  return new Fault("invalid", `Cannot take the body: it did not come within ${ms / 1000} s`);
 }
 
 /** `limit` and `after` of a list. */
@@ -54,10 +83,9 @@ export function optional<K extends string>(url: URL, name: K): { [P in K]?: stri
 }
 
 function checked<S extends z.ZodMiniType>(schema: S, value: unknown): z.infer<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const { path, text } = issueOf(result.error);
-  throw new Fault("invalid", `Cannot take the body: ${text}`, { path });
+  const result = check(schema, value);
+  if (result.ok) return result.data;
+  throw new Fault("invalid", `Cannot take the body: ${result.text}`, { path: result.path });
 }
 
 function parsed(text: string): unknown {

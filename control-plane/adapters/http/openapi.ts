@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, from the same schemas that check and shape the traffic. */
 import * as z from "zod/mini";
+import { VERSION } from "../../../mod/version.ts";
 import { PutPipeline, StartCanary, StartOwn, TogglePipeline } from "../../mod/rest_schemas.ts";
-import { VERSION } from "../../mod/version.ts";
 import { PipelineView, RunDetail, RunnerView, RunSummary } from "../../mod/views.ts";
 
 interface Operation {
@@ -39,7 +39,14 @@ const OPERATIONS: readonly Operation[] = [
     status: 200,
     answer: PipelineView,
   },
-  { method: "delete", path: "/pipelines/{id}", summary: "Deletes a pipeline", status: 202, answer: PipelineView },
+  {
+    method: "delete",
+    path: "/pipelines/{id}",
+    summary: "Deletes a pipeline; force=true: here only, for a runner that will not come back",
+    status: 202,
+    answer: PipelineView,
+    query: ["force"],
+  },
   {
     method: "post",
     path: "/pipelines/{id}/toggle",

@@ -1,8 +1,10 @@
 /** REST under /api/v1, as one table. */
 import { Fault } from "../../../mod/fault.ts";
+import { Job } from "../../../mod/job.ts";
+import { check } from "../../../mod/protocol/check.ts";
 import type { ControlPlane } from "../../mod/control_plane.ts";
 import { Nothing, PutPipeline, StartCanary, StartOwn, TogglePipeline } from "../../mod/rest_schemas.ts";
-import type { Storage } from "../../mod/ports.ts";
+import type { Claims, Storage } from "../../mod/ports.ts";
 import type { LogEvent } from "../../mod/views.ts";
 import { optional, paging, readBody } from "./body.ts";
 import { openApi } from "./openapi.ts";
@@ -24,17 +26,24 @@ interface Call extends RestDeps {
   id: string;
   /** Who asks, for the record. */
   actor: string;
+  /** With what token: a stream ends with it. */
+  claims?: Claims | undefined;
 }
 
 /** Answers what is under /api/v1/. Throws faults. */
-export async function callRest(request: Request, url: URL, actor: string, deps: RestDeps): Promise<Response> {
+export async function callRest(
+  request: Request,
+  url: URL,
+  who: Pick<Call, "actor" | "claims">,
+  deps: RestDeps,
+): Promise<Response> {
   const path = url.pathname.slice("/api/v1".length);
   const allowed: string[] = [];
   for (const [method, pattern, handler] of ROUTES) {
     const match = pattern.exec(path);
     if (match === null) continue;
     const id = decoded(match[1] ?? "");
-    if (method === request.method) return await handler({ ...deps, request, url, id, actor });
+    if (method === request.method) return await handler({ ...deps, ...who, request, url, id });
     allowed.push(method);
   }
   if (allowed.length === 0) return problem(404, "not_found", `Cannot find ${url.pathname}: there is no such resource`);
@@ -60,13 +69,19 @@ const ROUTES: readonly Route[] = [
   ],
   ["PUT", /^\/pipelines\/([^/]+)$/, async ({ plane, request, id, actor }) => {
     const { agentId, ...job } = await readBody(request, PutPipeline);
-    const { view, created } = await plane.operations.putPipeline(actor, agentId, { ...job, pipelineId: id });
+    const { view, created } = await plane.operations.putPipeline(actor, agentId, {
+      ...job,
+      pipelineId: pipelineIdOf(id),
+    });
     return json(view, created ? 201 : 200);
   }],
   [
     "DELETE",
     /^\/pipelines\/([^/]+)$/,
-    async ({ plane, id, actor }) => json(await plane.operations.deletePipeline(actor, id), 202),
+    async ({ plane, url, id, actor }) => {
+      const force = url.searchParams.get("force") === "true";
+      return json(await plane.operations.deletePipeline(actor, id, { force }), 202);
+    },
   ],
   ["POST", /^\/pipelines\/([^/]+)\/toggle$/, async ({ plane, request, id, actor }) => {
     const { enabled } = await readBody(request, TogglePipeline);
@@ -92,8 +107,8 @@ const ROUTES: readonly Route[] = [
   }],
   ["GET", /^\/runs\/([^/]+)\/log$/, plainLog],
   ["GET", /^\/runs\/([^/]+)\/log\/events$/, logEvents],
-  ["GET", /^\/events$/, ({ plane, signal }) => {
-    const gone = new AbortController();
+  ["GET", /^\/events$/, ({ plane, signal, claims }) => {
+    const gone = plane.visitors.enter(claims);
     const changes = plane.feed.changes(AbortSignal.any([gone.signal, signal]));
     return Promise.resolve(eventStream(changes, gone));
   }],
@@ -109,21 +124,24 @@ const ROUTES: readonly Route[] = [
 ];
 
 /** What is there now, as text. A part that was lost stands as a line of its own. */
-async function plainLog({ plane, url, id, signal }: Call): Promise<Response> {
+async function plainLog({ plane, url, id, signal, claims }: Call): Promise<Response> {
   const run = found(await plane.views.run(id), "run", id);
-  const gone = new AbortController();
+  const gone = plane.visitors.enter(claims);
   const options = { follow: false, ...optional(url, "cursor"), signal: AbortSignal.any([gone.signal, signal]) };
   const events = plane.logs.read(run, options)[Symbol.asyncIterator]();
-  // The first event decides the status: a log that cannot be read is no empty success.
-  const first = await events.next();
-  if (!first.done && first.value.event === "end" && isFailure(first.value)) {
+  try {
+    // The first event decides the status: a log that cannot be read is no empty success.
+    const first = await events.next();
+    if (first.done || first.value.event !== "end" || !isFailure(first.value)) return textStream(lines(first), gone);
     const { reason, message } = first.value.data;
     await events.return?.();
     throw new Fault(reason === "gone" ? "not_found" : "unavailable", message ?? `Cannot read the log: it is ${reason}`);
+  } catch (error) {
+    gone.abort(error);
+    throw error;
   }
-  return textStream(lines(), gone);
 
-  async function* lines(): AsyncGenerator<string> {
+  async function* lines(first: IteratorResult<LogEvent>): AsyncGenerator<string> {
     try {
       for (let result = first; !result.done; result = await events.next()) {
         const text = textOf(result.value);
@@ -151,9 +169,9 @@ function textOf(event: LogEvent): string {
 }
 
 /** Follows; goes on after a cursor, from the address or from a browser that comes back. */
-async function logEvents({ plane, request, url, id, signal }: Call): Promise<Response> {
+async function logEvents({ plane, request, url, id, signal, claims }: Call): Promise<Response> {
   const run = found(await plane.views.run(id), "run", id);
-  const gone = new AbortController();
+  const gone = plane.visitors.enter(claims);
   const cursor = request.headers.get("last-event-id") ?? url.searchParams.get("cursor") ?? "";
   const options = {
     follow: url.searchParams.get("follow") !== "false",
@@ -185,6 +203,13 @@ function page<T>(items: T[], limit: number, idOf: (item: T) => string): { items:
 function found<T>(view: T | undefined, what: string, id: string): T {
   if (view !== undefined) return view;
   throw new Fault("not_found", `Cannot find the ${what} ${id}: there is no such ${what}`);
+}
+
+/** What would not come back out of the database, or go over the wire, is not let in. */
+function pipelineIdOf(id: string): string {
+  const result = check(Job.shape.pipelineId, id);
+  if (result.ok) return result.data;
+  throw new Fault("invalid", `Cannot take the pipeline's id: ${result.text}`, { path: "pipelineId" });
 }
 
 function decoded(segment: string): string {

@@ -4,8 +4,8 @@ import type { Log } from "../../../mod/ports.ts";
 import { DEFAULT_PATH } from "../../../mod/protocol/methods.ts";
 import type { ControlPlane } from "../../mod/control_plane.ts";
 import type { Storage, Tokens } from "../../mod/ports.ts";
-import { type Auth, checkOrigin, createAuth, LOGOUT_COOKIE, TOKEN_RULE } from "./auth.ts";
-import { readText } from "./body.ts";
+import { type Auth, createAuth, LOGOUT_COOKIE, TOKEN_RULE } from "./auth.ts";
+import { login, redirect } from "./login.ts";
 import { createPages, type Pages } from "./pages.ts";
 import { problem, problemOf } from "./problem.ts";
 import { callRest, type RestDeps } from "./rest.ts";
@@ -36,11 +36,6 @@ export interface RunningServer {
 
 /** What is in hand may take this long once the server stops. */
 const STOP_MS = 2_000;
-
-/** True for names and addresses that only this machine reaches. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
-}
 
 /** Listens. Faults: `conflict` (the port is in use), `denied`, `invalid` (such a host or certificate is none). */
 export function startServer(options: ServerOptions): RunningServer {
@@ -96,8 +91,8 @@ async function answer(request: Request, { auth, pages, log, plane, rest }: Conte
     if (url.pathname === "/login" || url.pathname.startsWith("/assets/")) {
       return await pages(request, url, { open: false }) ?? missing(url);
     }
-    const { name, open } = await auth.operator(request);
-    if (isRest) return await callRest(request, url, name, rest);
+    const { name, open, claims } = await auth.operator(request);
+    if (isRest) return await callRest(request, url, { actor: name, claims }, rest);
     return await pages(request, url, { open }) ?? missing(url);
   } catch (error) {
     const needsToken = isFault(error, "denied") && error.details.rule === TOKEN_RULE;
@@ -109,26 +104,6 @@ async function answer(request: Request, { auth, pages, log, plane, rest }: Conte
     if (fault.code === "internal") log("error", "http.failed", { url: url.pathname, error });
     return response;
   }
-}
-
-async function login(request: Request, auth: Auth): Promise<Response> {
-  checkOrigin(request, false);
-  const form = new URLSearchParams(await readText(request));
-  // Only a path of our own: "//elsewhere" would lead away.
-  const given = form.get("next") ?? "/";
-  const next = /^\/(?![/\\])/.test(given) ? given : "/";
-  try {
-    return redirect(next, await auth.login((form.get("token") ?? "").trim()));
-  } catch (error) {
-    if (!isFault(error, "denied")) throw error;
-    return redirect(`/login?failed=1&next=${encodeURIComponent(next)}`);
-  }
-}
-
-function redirect(location: string, cookie?: string): Response {
-  const headers = new Headers({ location, "cache-control": "no-store" });
-  if (cookie !== undefined) headers.set("set-cookie", cookie);
-  return new Response(null, { status: 303, headers });
 }
 
 function missing(url: URL): Response {

@@ -10,7 +10,7 @@ export interface ServerEvent {
 /** A line that proxies take for life. */
 const KEEP_ALIVE_MS = 15_000;
 
-/** The response that tells these events. `gone` is aborted when the reader leaves; `events` is to end by it. */
+/** The response that tells these events. `gone` is aborted when the reader leaves or the stream ends; `events` is to end by it. */
 export function eventStream(events: AsyncIterable<ServerEvent>, gone: AbortController): Response {
   const body = pulled(frames(events), gone);
   return new Response(body, {
@@ -32,13 +32,14 @@ function pulled(source: AsyncIterator<string>, gone: AbortController): ReadableS
     async pull(controller) {
       try {
         const { done, value } = await source.next();
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
+        if (!done) return controller.enqueue(encoder.encode(value));
+        controller.close();
       } catch (error) {
         // The status line is long gone: all that is left is to cut the answer short.
         if (gone.signal.aborted) controller.close();
         else controller.error(error);
       }
+      gone.abort(new Error("the stream has ended"));
     },
     cancel() {
       gone.abort(new Error("the reader left"));

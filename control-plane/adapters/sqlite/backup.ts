@@ -1,9 +1,10 @@
 /** Backup and restore of the database file. */
-import { DatabaseSync } from "node:sqlite";
-import { Fault, isFault, reasonOf } from "../../../mod/fault.ts";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { Fault, reasonOf } from "../../../mod/fault.ts";
+import type { Log } from "../../../mod/ports.ts";
 import { restored } from "../../mod/pipeline_rules.ts";
 import { databaseFault, openDatabase } from "./open.ts";
-import { createReads, createTransaction } from "./rows.ts";
+import { createTransaction } from "./rows.ts";
 
 /** Writes a consistent copy to `file` (VACUUM INTO), also while a server runs. Faults: `conflict` if it exists. */
 export function backup(path: string, file: string): void {
@@ -22,20 +23,24 @@ export function backup(path: string, file: string): void {
 
 /**
  * Puts the backup in the database's place and marks it as restored, so that every runner is asked for everything it
- * still has. Tokens that were revoked since the backup stay revoked. The caller holds the folder's lock.
+ * still has. The tokens of the database that is replaced go along: those issued since the backup, and what was
+ * revoked. Answers why some of them may be lost, where that database is gone or corrupt. Faults: `unavailable`,
+ * `denied`, `conflict` for a database that is there and cannot be read now: its revocations must not be forgotten.
+ * The caller holds the folder's lock.
  */
-export async function restore(file: string, path: string, now: string): Promise<void> {
+export async function restore(file: string, path: string, now: string, log: Log): Promise<string | undefined> {
   checkBackup(file);
-  const revoked = await revokedTokens(path);
+  const { tokens, lost } = currentTokens(path);
   const next = `${path}.restoring`;
   for (const name of [next, `${next}-wal`, `${next}-shm`]) remove(name);
   Deno.copyFileSync(file, next);
   const db = openDatabase(next, { create: false });
   try {
-    const tx = createTransaction(db);
+    const tx = createTransaction(db, log);
     db.exec("BEGIN IMMEDIATE");
     await tx.setRestoredAt(now);
-    for (const token of revoked) await tx.putToken(token);
+    const carry = db.prepare(CARRY);
+    for (const row of tokens) carry.run(...row);
     for (const pipeline of await tx.pipelines({})) await tx.putPipeline(restored(pipeline));
     db.exec("COMMIT");
     db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -47,20 +52,31 @@ export async function restore(file: string, path: string, now: string): Promise<
   // The old log would be replayed into the new file. The rename is the one moment in which the database changes.
   for (const name of [`${path}-wal`, `${path}-shm`]) remove(name);
   Deno.renameSync(next, path);
+  return lost;
 }
 
-async function revokedTokens(path: string) {
+/** What was revoked in either database stays revoked. */
+const CARRY = "INSERT INTO tokens (jti, subject, issued_at, revoked, body) VALUES (?, ?, ?, ?, ?) " +
+  "ON CONFLICT (jti) DO UPDATE SET revoked = excluded.revoked, body = excluded.body " +
+  "WHERE excluded.revoked >= tokens.revoked";
+
+/** As rows, not as records: a body that cannot be read must not let a revoked token in again. */
+function currentTokens(path: string): { tokens: SQLInputValue[][]; lost?: string } {
+  const tokens: SQLInputValue[][] = [];
   try {
     const db = openDatabase(path, { create: false });
     try {
-      return (await createReads(db).tokens()).filter((token) => token.revokedAt !== undefined);
+      const rows = db.prepare("SELECT jti, subject, issued_at, revoked, body FROM tokens").iterate();
+      for (const row of rows) tokens.push(Object.values(row));
     } finally {
       db.close();
     }
+    return { tokens };
   } catch (error) {
-    // A database that is gone or broken is why one restores.
-    if (isFault(error)) return [];
-    throw error;
+    const fault = databaseFault("read", path, error);
+    // A database that is gone or broken is why one restores; what could be read of it is kept.
+    if (fault.code === "not_found" || fault.code === "malformed") return { tokens, lost: fault.message };
+    throw fault;
   }
 }
 

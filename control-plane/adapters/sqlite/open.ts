@@ -95,7 +95,7 @@ function migrate(db: DatabaseSync, path: string): void {
       throw new Fault(
         "conflict",
         `Cannot open the database ${path}: its layout is version ${version}, and this program knows ` +
-          `${MIGRATIONS.length}; use a newer program, or restore a backup of this one`,
+          `${MIGRATIONS.length}; use a newer program, or move the file away and restore a backup of this one`,
       );
     }
     for (const statement of MIGRATIONS.slice(version)) db.exec(statement);

@@ -1,5 +1,6 @@
 /** The storage port over SQLite: one connection writes, another reads what is committed. */
 import { Fault } from "../../../mod/fault.ts";
+import type { Log } from "../../../mod/ports.ts";
 import type { Storage, Transaction } from "../../mod/ports.ts";
 import { databaseFault, openDatabase, openReader } from "./open.ts";
 import { createReads, createTransaction } from "./rows.ts";
@@ -14,17 +15,17 @@ interface Waiting {
 }
 
 /** Opens the storage in a file; see `openDatabase` for the faults. */
-export function openStorage(path: string, options: { create: boolean } = { create: true }): Storage {
-  const writer = openDatabase(path, options);
+export function openStorage(path: string, { log = () => {} }: { log?: Log } = {}): Storage {
+  const writer = openDatabase(path, { create: true });
   const reader = openReader(path);
-  const tx = createTransaction(writer);
+  const tx = createTransaction(writer, log);
   const queue: Waiting[] = [];
   let draining = Promise.resolve(), isDraining = false;
   let closed = false;
   let seen = dataVersion();
 
   return {
-    ...createReads(reader),
+    ...createReads(reader, log),
     write: (work) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new Fault("unavailable", `Cannot write to the database ${path}: it is closed`));
@@ -54,9 +55,21 @@ export function openStorage(path: string, options: { create: boolean } = { creat
     isDraining = true;
     // Not at once: what is asked for in the same turn shares the COMMIT.
     await Promise.resolve();
-    while (queue.length > 0) await commit(queue.splice(0, BATCH));
-    // In the same turn as the last look at the queue: what comes later begins anew.
-    isDraining = false;
+    try {
+      while (queue.length > 0) await commit(queue.splice(0, BATCH));
+    } finally {
+      // In the same turn as the last look at the queue: what comes later begins anew.
+      isDraining = false;
+    }
+  }
+
+  function rollBack(): void {
+    try {
+      if (writer.isTransaction) writer.exec("ROLLBACK");
+    } catch (error) {
+      // The next BEGIN says what is wrong with the database, to somebody who waits for the answer.
+      log("error", "database.not_rolled_back", { error });
+    }
   }
 
   /** Each work in its own savepoint, so that one that throws takes nothing else with it. */
@@ -67,9 +80,10 @@ export function openStorage(path: string, options: { create: boolean } = { creat
       for (const entry of batch) outcomes.push(await attempt(entry));
       writer.exec("COMMIT");
     } catch (error) {
-      if (writer.isTransaction) writer.exec("ROLLBACK");
+      // Told first: should even the rollback fail, nobody waits for ever.
       const fault = databaseFault("write to", path, error);
       for (const entry of batch) entry.reject(fault);
+      rollBack();
       return;
     }
     for (const tell of outcomes) tell();
