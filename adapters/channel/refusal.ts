@@ -68,7 +68,7 @@ const FAILURES: readonly { sign: RegExp; says: string }[] = [
     sign: /UnknownIssuer/i,
     says: "its certificate is signed by a CA that is not known here; set SERVER_CA_PATH to that CA's PEM file",
   },
-  { sign: /NotValidForName/i, says: "its certificate is for another host name" },
+  { sign: /NotValidForName|not valid for name/i, says: "its certificate is for another host name" },
   { sign: /Expired/i, says: "its certificate has expired, or this machine's clock is wrong" },
   { sign: /InvalidContentType|corrupt message/i, says: "it does not speak TLS; use ws:// or the right port" },
   { sign: /dns error|failed to lookup/i, says: "its host name does not resolve (DNS)" },
