@@ -46,7 +46,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       if (lost !== undefined) {
         complain(
           `WARNING: tokens that were revoked or issued after the backup are not known any more (${lost}). ` +
-            "Revoke again by its JTI what must stay out, or take the older keys away with `token rotate`",
+            "Revoke by its JTI what must stay out, or refuse all: `token rotate`, then remove the older files in DIR/keys",
         );
       }
       return `restored ${file}`;

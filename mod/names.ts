@@ -33,6 +33,11 @@ export function uuidOf(text: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
+/** The runId of one slot of a schedule, where the engine makes it: the same after a restart, so that no slot runs twice. */
+export function slotRunId(agentId: string, pipelineId: string, slot: string): string {
+  return uuidOf(`${agentId}/${pipelineId}/${slot}`);
+}
+
 function hash32(text: string, length: number): string {
   return base32(createHash("sha256").update(text, "utf8").digest()).slice(0, length);
 }

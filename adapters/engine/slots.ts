@@ -1,6 +1,6 @@
 /** Mints a run for each slot of a schedule, once, while the engine lives. */
 import type { Keyed } from "../../mod/keyed.ts";
-import { uuidOf } from "../../mod/names.ts";
+import { slotRunId } from "../../mod/names.ts";
 import type { Clock, Log, StartRequest } from "../../mod/ports.ts";
 import type { Feed } from "./feed.ts";
 import { dueSlots, type HeldPipeline, nextSlot, type PipelineStore } from "./revisions.ts";
@@ -37,11 +37,6 @@ export interface SlotsOptions {
 
 /** The clock may be set, and the machine may sleep: no pause is longer. */
 const LOOK_MS = 2_000;
-
-/** The runId of a slot is made of the slot, so that a restart finds the run that is there already. */
-export function slotRunId(agentId: string, pipelineId: string, slot: string): string {
-  return uuidOf(`${agentId}/${pipelineId}/${slot}`);
-}
 
 /** Schedules that begin with the first round. */
 export function createSlots(options: SlotsOptions): Slots {

@@ -4,13 +4,14 @@ import type { Job } from "../../mod/job.ts";
 import type { PipelineSummary } from "../../mod/protocol/methods.ts";
 import { type Also, type Core, instant } from "./core.ts";
 import { checkDocument } from "./document.ts";
-import { deleted, deployed, judgeMissing, judgeShown, risen, type Verdict } from "./pipeline_rules.ts";
+import { deleted, deployed, risen } from "./pipeline_rules.ts";
+import { createPipelineSnapshots, type PipelineSnapshots } from "./pipeline_snapshots.ts";
 import type { Transaction } from "./ports.ts";
 import { pipelineView } from "./projections.ts";
 import type { PipelineRecord } from "./records.ts";
 
 /** Every change is on disk before its promise resolves, and `also` with it. */
-export interface Pipelines {
+export interface Pipelines extends PipelineSnapshots {
   /**
    * Wants a pipeline as the job says; the revision rises. Faults: `invalid` (plain text where a reference belongs),
    * `conflict` (it is another runner's), `not_found` (no such runner).
@@ -28,10 +29,6 @@ export interface Pipelines {
   remove(pipelineId: string, force: boolean, also: Also<PipelineRecord>): Promise<Removal>;
   /** Faults: `not_found`, for deleted ones too. */
   get(pipelineId: string): Promise<PipelineRecord>;
-  /** Takes a page of the runner's snapshot. */
-  adopt(agentId: string, shown: PipelineSummary[]): Promise<{ pipelineId: string; verdict: Verdict }[]>;
-  /** What a complete snapshot of a runner did not show. */
-  missing(agentId: string, shown: ReadonlySet<string>): Promise<{ pipelineId: string; verdict: Verdict }[]>;
   /** The runner carried out the change with this revision. */
   changed(pipelineId: string, revision: number, summary: PipelineSummary | undefined): Promise<void>;
   /** The runner refused it; `final`: nothing more is tried. Otherwise the change stays, and why it waits is shown. */
@@ -54,8 +51,9 @@ const NEVER_CAME = "Deleted: the runner never connected, so there was nothing to
 const FORCED = "Deleted here only: nothing was removed at the runner";
 
 /** Makes the book over the storage. */
-export function createPipelines({ storage, clock, feed, log }: Core): Pipelines {
-  return { put, toggle, remove, get, adopt, missing, changed, refused, raise, event };
+export function createPipelines(core: Core): Pipelines {
+  const { storage, clock, feed } = core;
+  return { ...createPipelineSnapshots(core, publish), put, toggle, remove, get, changed, refused, raise, event };
 
   async function put(agentId: string, wanted: Omit<Job, "revision">, also: Also<PipelineRecord>) {
     const references = checkDocument(wanted.document);
@@ -137,43 +135,6 @@ export function createPipelines({ storage, clock, feed, log }: Core): Pipelines 
 
   function get(pipelineId: string): Promise<PipelineRecord> {
     return live(storage, pipelineId);
-  }
-
-  async function adopt(agentId: string, shown: PipelineSummary[]) {
-    const judged = await storage.write(async (tx) => {
-      const all: { record: PipelineRecord; verdict: Verdict }[] = [];
-      for (const summary of shown) {
-        const known = await tx.pipeline(summary.pipelineId);
-        if (known !== undefined && known.agentId !== agentId && known.deployment !== "deleted") {
-          log("warn", "pipeline.elsewhere", { agentId, pipelineId: summary.pipelineId });
-          continue;
-        }
-        const judgement = judgeShown(agentId, known?.agentId === agentId ? known : undefined, summary);
-        await tx.putPipeline(judgement.record);
-        all.push(judgement);
-      }
-      return all;
-    });
-    for (const { record } of judged) publish(record);
-    return judged.map(({ record, verdict }) => ({ pipelineId: record.pipelineId, verdict }));
-  }
-
-  async function missing(agentId: string, shown: ReadonlySet<string>) {
-    const judged = await storage.write(async (tx) => {
-      const all: { record: PipelineRecord; verdict?: Verdict }[] = [];
-      for (const record of await tx.pipelines({ agentId })) {
-        if (shown.has(record.pipelineId)) continue;
-        const judgement = judgeMissing(record);
-        if (judgement === undefined) await tx.forgetPipeline(record.pipelineId);
-        else await tx.putPipeline(judgement.record);
-        if (judgement !== undefined) all.push(judgement);
-      }
-      return all;
-    });
-    for (const { record } of judged) publish(record);
-    return judged.flatMap(({ record: { pipelineId }, verdict }) =>
-      verdict === undefined ? [] : [{ pipelineId, verdict }]
-    );
   }
 
   async function changed(pipelineId: string, revision: number, summary: PipelineSummary | undefined): Promise<void> {

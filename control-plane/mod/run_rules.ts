@@ -2,7 +2,7 @@
  * What a told status does to a run, without any I/O. A rank never goes back, the first terminal state is final, a
  * note changes reason and diagnostics only, and a rank that was overtaken is still kept: the times tell it.
  */
-import { uuidOf } from "../../mod/names.ts";
+import { slotRunId } from "../../mod/names.ts";
 import type { RunStatus } from "../../mod/protocol/methods.ts";
 import { isTerminal, RANK, type RunState, type RunTimes } from "../../mod/run.ts";
 import type { RunRecord, StatusRecord } from "./records.ts";
@@ -69,7 +69,7 @@ export function isOwnSlot(
   { runId, pipelineId, scheduledAt }: Pick<RunStatus, "runId" | "pipelineId" | "scheduledAt">,
 ): boolean {
   if (scheduledAt === undefined) return false;
-  return runId === uuidOf(`${agentId}/${pipelineId}/${new Date(scheduledAt).toISOString()}`);
+  return runId === slotRunId(agentId, pipelineId, new Date(scheduledAt).toISOString());
 }
 
 /** True while the command that starts the run is still to be sent. */

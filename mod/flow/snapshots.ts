@@ -1,6 +1,7 @@
 /** The snapshots after hello: what exists here, held against what the control plane believes; its answer is carried out. */
 import { isFault } from "../fault.ts";
 import type { Clock, Engine, Log, Random } from "../ports.ts";
+import { LAST_REVISION } from "../run.ts";
 import type { Result, RunStatus, ToControlPlane } from "../protocol/methods.ts";
 import type { Peer } from "../protocol/peer.ts";
 import { orAbort } from "../waiting.ts";
@@ -104,9 +105,11 @@ async function tellPipelines(
     for (const { pipelineId, verdict } of answer.decisions) {
       // `deploy` needs nothing from us: the control plane sends the command. `keep` is keep.
       if (verdict !== "delete") continue;
-      commands.remove(pipelineId, (revisions.get(pipelineId) ?? 0) + 1, signal).catch((error) => {
-        if (!isFault(error, "not_found")) log("warn", "snapshot.not_deleted", { pipelineId, error });
-      });
+      commands.remove(pipelineId, Math.min((revisions.get(pipelineId) ?? 0) + 1, LAST_REVISION), signal).catch(
+        (error) => {
+          if (!isFault(error, "not_found")) log("warn", "snapshot.not_deleted", { pipelineId, error });
+        },
+      );
     }
   }
   log("info", "snapshot.pipelines", { count: pipelines.length });

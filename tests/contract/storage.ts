@@ -127,6 +127,51 @@ export const storageChecks: Readonly<Record<string, StorageCheck>> = {
     assert.deepEqual(await ids({ agentId: "a1", after: "p1" }), ["p3"]);
     assert.deepEqual(await ids({ limit: 1 }), ["p1"]);
   },
+  "deleted pipelines are in no list, and are there by their id": async ({ storage }) => {
+    await storage.write(async (tx) => {
+      for (const id of ["p1", "p2", "p3"]) await tx.putPipeline(pipeline(id));
+      await tx.putPipeline({ ...pipeline("p1"), deployment: "deleted" });
+    });
+    assert.deepEqual((await storage.pipelines({ agentId: "a1", limit: 2 })).map((one) => one.pipelineId), ["p2", "p3"]);
+    assert.equal((await storage.pipeline("p1"))?.deployment, "deleted");
+    await storage.write((tx) => tx.putPipeline(pipeline("p1")));
+    assert.equal((await storage.pipelines({})).length, 3);
+  },
+  "tokens are found by whom they are for, and the revoked ones by that": async ({ storage }) => {
+    const token = { jti: "t1", scope: "runner", subject: "a1", issuedAt: AT, expiresAt: AT } as const;
+    await storage.write(async (tx) => {
+      for (const more of [{}, { jti: "t2" }, { jti: "t3", subject: "a2" }]) await tx.putToken({ ...token, ...more });
+      await tx.putToken({ ...token, revokedAt: AT });
+    });
+    assert.deepEqual((await storage.tokensOf("a1")).map(({ jti }) => jti), ["t1", "t2"]);
+    assert.deepEqual(await storage.revokedTokens(), ["t1"]);
+  },
+  "the next start is the pipeline's oldest that still waits": async ({ storage }) => {
+    const start = { method: "pipeline.run", notAfter: AT, answered: false } as const;
+    await storage.write(async (tx) => {
+      await tx.putRun({ ...run("r1"), start: { ...start, answered: true } });
+      await tx.putRun({ ...run("r2"), start, state: "failed" });
+      await tx.putRun({ ...run("r3"), start, stopRequestedAt: AT });
+      await tx.putRun({ ...run("r4"), start: { ...start, method: "automation.run" } });
+      await tx.putRun({ ...run("r5"), start, pipelineId: "p2" });
+      await tx.putRun({ ...run("r6"), start, agentId: "a2" });
+      for (const id of ["r7", "r8"]) await tx.putRun({ ...run(id), start });
+    });
+    assert.equal((await storage.nextStart("a1", "p1"))?.runId, "r7");
+    await storage.write((tx) => tx.putRun({ ...run("r7"), start: { ...start, answered: true } }));
+    assert.equal((await storage.nextStart("a1", "p1"))?.runId, "r8");
+    assert.equal(await storage.nextStart("a1", "p3"), undefined);
+  },
+  "a forgotten run takes its statuses with it; of very many notes the newest stay": async ({ storage }) => {
+    await storage.write(async (tx) => {
+      await tx.putRun(run("r1"));
+      for (let note = 0; note < 150; note++) await tx.addStatus(status(2, note));
+    });
+    const notes = (await storage.statuses("r1")).map(({ note }) => note);
+    assert.deepEqual([notes[0], notes.at(-1), notes.length < 150], [0, 149, true]);
+    await storage.write((tx) => tx.forgetRun("r1"));
+    assert.deepEqual([await storage.run("r1"), await storage.statuses("r1")], [undefined, []]);
+  },
   "everything acknowledged is there after a restart": async ({ storage, restart }) => {
     await storage.write(async (tx) => {
       await tx.putRun(run("r1"));

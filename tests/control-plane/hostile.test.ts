@@ -1,6 +1,6 @@
 /** A runner that lies: what it may take up, and whose runs it may touch. */
 import assert from "node:assert/strict";
-import { slotRunId } from "../../adapters/engine/slots.ts";
+import { slotRunId } from "../../mod/names.ts";
 import { settled, until } from "../wait.ts";
 import { type Any, connect, pipelineBody, runOf, startServer, summaryOf, uuid } from "./support.ts";
 
