@@ -1,5 +1,5 @@
 /** The least control plane that a runner is content with: it takes any token and answers every request. */
-import { createConnection } from "../adapters/channel/websocket.ts";
+import { createConnection } from "../adapters/channel/connection.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { LIMITS, SUBPROTOCOL, TO_CONTROL_PLANE, TO_RUNNER } from "../mod/protocol/methods.ts";
 import { createPeer } from "../mod/protocol/peer.ts";

@@ -2,7 +2,7 @@
  * A control plane that a test scripts: the server end of the protocol, in this process, on a port of its own. It says
  * yes to everything unless it is told otherwise, and keeps what it hears.
  */
-import { createConnection } from "../../adapters/channel/websocket.ts";
+import { createConnection } from "../../adapters/channel/connection.ts";
 import { systemClock } from "../../adapters/clock.ts";
 import type { Closed, Connection } from "../../mod/ports.ts";
 import {
