@@ -7,6 +7,9 @@ import { createKeyBlocks, KEY_MARKER } from "./redact/key_block.ts";
 import { HINT, shapes } from "./redact/shapes.ts";
 import type { Secret } from "./secrets/secret.ts";
 
+/** Each pass completes what the one before began; texts that need more than two are made for it. */
+const MOST_PASSES = 8;
+
 /** What stands in the place of a credential. */
 export const MASK = "***";
 
@@ -51,9 +54,14 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   };
 }
 
+/** Until nothing more is found: a mask may complete another shape, as in `://secretkey://}@`. */
 function byShape(text: string): string {
   let shown = text;
-  for (const { hint, replace } of shapes) if (hint.test(shown)) shown = replace(shown);
+  for (let pass = 0; pass < MOST_PASSES; pass++) {
+    const before = shown;
+    for (const { hint, replace } of shapes) if (hint.test(shown)) shown = replace(shown);
+    if (shown === before) break;
+  }
   return shown;
 }
 

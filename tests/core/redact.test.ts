@@ -177,7 +177,8 @@ test("redact: twice is once", () => {
       const once = redacted(text, "hunter2", "s3cr3t");
       assert.equal(redacted(once, "hunter2", "s3cr3t"), once);
     }),
-    { numRuns: 5000 },
+    // Found once by this property: a quote that is never closed, and a backslash before the end.
+    { numRuns: 5000, examples: [["secret:'\\ "], ['token="a\\'], ["://secretkey://}@"]] },
   );
 });
 
