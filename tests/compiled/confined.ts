@@ -35,17 +35,17 @@ export function startConfined({ program, args = [], env = {}, writable = {}, std
   const script = [
     "set -e",
     // A root of its own over the machine's: nothing of what happens here is seen outside the mount namespace.
-    "mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root",
-    "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root",
-    "mount --rbind /proc /mnt/root/proc && mount --rbind /dev /mnt/root/dev",
+    "mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/tree",
+    "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/tree",
+    "mount --rbind /proc /mnt/tree/proc && mount --rbind /dev /mnt/tree/dev",
     ...Object.entries(writable).flatMap(([inside, outside]) => [
-      `mkdir -p ${quoted(`/mnt/root${inside}`)}`,
-      `mount --bind ${quoted(outside)} ${quoted(`/mnt/root${inside}`)}`,
+      `mkdir -p ${quoted(`/mnt/tree${inside}`)}`,
+      `mount --bind ${quoted(outside)} ${quoted(`/mnt/tree${inside}`)}`,
     ]),
-    `mkdir -p /mnt/root/app && mount --bind ${quoted(DIST)} /mnt/root/app`,
-    "mount -o remount,ro,bind /mnt/root/app && mount -o remount,ro /mnt/root",
+    `mkdir -p /mnt/tree/app && mount --bind ${quoted(DIST)} /mnt/tree/app`,
+    "mount -o remount,ro,bind /mnt/tree/app && mount -o remount,ro /mnt/tree",
     [
-      `exec chroot /mnt/root setpriv --reuid ${UID} --regid ${UID} --clear-groups --no-new-privs --bounding-set=-all env -i`,
+      `exec chroot /mnt/tree setpriv --reuid ${UID} --regid ${UID} --clear-groups --no-new-privs --bounding-set=-all env -i`,
       ...Object.entries(env).map(([name, value]) => quoted(`${name}=${value}`)),
       quoted(`/app/${program}`),
       ...args.map(quoted),
