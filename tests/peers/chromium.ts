@@ -10,6 +10,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A key that scrolls does so at once: an animation still under way would move what a test has just measured.
+  "--disable-smooth-scrolling",
 ];
 
 /** Starts Chromium, from the path in CHROMIUM or where Debian puts it. */

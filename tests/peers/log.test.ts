@@ -51,6 +51,7 @@ async function scrolling({ browser, server }: World): Promise<void> {
     await page.locator("#log").focus();
     await page.keyboard.press("PageUp");
     await page.getByRole("button", { name: "Follow the end" }).waitFor();
+    await atRest(fromEnd);
     server.log({ event: "lines", data: { cursor: "b", lines: many(100, "late") } });
     await lines(page).nth(399).waitFor();
     assert.ok(await fromEnd() > 500, "it stays where the reader reads");
@@ -60,6 +61,17 @@ async function scrolling({ browser, server }: World): Promise<void> {
     server.log({ event: "lines", data: { cursor: "c", lines: many(50, "last") } });
     await lines(page).nth(449).waitFor();
     await until("the end is followed", async () => await fromEnd() < 2);
+  });
+}
+
+/** Waits until a position is the same at several looks in a row: the scrolling has ended. */
+async function atRest(position: () => Promise<number>): Promise<void> {
+  let last = NaN, same = 0;
+  await until("the scrolling has ended", async () => {
+    const now = await position();
+    same = now === last ? same + 1 : 0;
+    last = now;
+    return same >= 5;
   });
 }
 
