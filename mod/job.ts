@@ -28,9 +28,6 @@ const WireLabels = z.record(
   z.string().check(z.maxLength(63)),
 );
 
-/** The prefix that makes label keys ours. */
-export const LABEL_PREFIX = "hybrid-runner.dev/";
-
 export const Job = z.object({
   kind: JobKind,
   pipelineId: z.string().check(z.minLength(1), z.maxLength(512)),
