@@ -31,6 +31,8 @@ const MOST_WAIT_SECONDS = 20;
 const TIMEOUT_MS = 15_000;
 const METADATA = ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST = ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/** A field that the server does not know is refused instead of being dropped in silence. */
+const STRICT = { fieldValidation: "Strict" };
 const METHODS = { get: "GET", list: "GET", watch: "GET", create: "POST", patch: "PATCH", delete: "DELETE" } as const;
 
 const List = z.object({
@@ -58,7 +60,7 @@ export function createClusterAccess(config: ClusterConfig, options: AccessOption
     headers: {
       accept: verb === "get" && target.subresource === "log" ? "*/*" : `application/json${accept}`,
       ...body === undefined ? {} : {
-        "content-type": verb === "patch" ? "application/merge-patch+json" : "application/json",
+        "content-type": verb === "patch" ? patchTypeOf(body) : "application/json",
       },
     },
     ...body === undefined ? {} : { body: JSON.stringify(body) },
@@ -114,7 +116,7 @@ export function createClusterAccess(config: ClusterConfig, options: AccessOption
     namespace: config.namespace,
     page,
     get: (target, signal) => object({ verb: "get", target }, signal),
-    create: (target, body, signal) => object({ verb: "create", target, body }, signal),
+    create: (target, body, signal) => object({ verb: "create", target, body, query: STRICT }, signal),
     post: (target, body, signal) => ask({ verb: "create", target, body }, signal),
     patch: (target, body, signal) => object({ verb: "patch", target, body }, signal),
     delete: async (target, body, signal) => void await ask({ verb: "delete", target, body }, signal),
@@ -162,6 +164,11 @@ export function createClusterAccess(config: ClusterConfig, options: AccessOption
     renew: () => transport.renew(),
     close: () => transport.close(),
   };
+}
+
+/** A list of operations is a JSON Patch (RFC 6902), an object a merge patch (RFC 7396). */
+function patchTypeOf(body: unknown): string {
+  return `application/${Array.isArray(body) ? "json-patch" : "merge-patch"}+json`;
 }
 
 function queryOf(query: Query): string {

@@ -13,7 +13,7 @@ export interface ClusterAccess {
   create(target: Target, body: unknown, signal: AbortSignal): Promise<ApiObject>;
   /** A create whose answer is no stored object, such as a token request. */
   post(target: Target, body: unknown, signal: AbortSignal): Promise<unknown>;
-  /** A JSON merge patch (RFC 7396). */
+  /** A JSON merge patch (RFC 7396), or with a list of operations a JSON Patch (RFC 6902). */
   patch(target: Target, patch: unknown, signal: AbortSignal): Promise<ApiObject>;
   delete(target: Target, options: DeleteOptions, signal: AbortSignal): Promise<void>;
   /**

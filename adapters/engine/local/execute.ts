@@ -11,7 +11,7 @@ import { type Command, commandOf, type EndedFile, type RunLook, type WrapperSett
 import { type JobLog, openJobLog } from "./job_log.ts";
 import { removePrivate, writePrivate } from "./private.ts";
 import type { RunFolder } from "./runs.ts";
-import { isPartialSuccess } from "./termination.ts";
+import { isPartialSuccess } from "../termination.ts";
 
 /** Why the run is ended from outside; the reason of the abort signal. */
 export type EndedBy = "stop" | "deadline";

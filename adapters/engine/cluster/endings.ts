@@ -1,0 +1,69 @@
+/** Ending runs: because a stop was asked, a deadline passed, or nothing will come of them. */
+import { isFault } from "../../../mod/fault.ts";
+import type { Clock } from "../../../mod/ports.ts";
+import { isTerminal } from "../../../mod/run.ts";
+import type { ClusterAccess } from "../../cluster/port.ts";
+import type { ApiObject } from "../../cluster/target.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Look, Looks } from "./look.ts";
+import { ANNOTATIONS } from "./marks.ts";
+import type { Store } from "./store.ts";
+import { hasEnded } from "./view.ts";
+
+/** Why a run is ended: `stop`, `deadline`, or the code of what is wrong with it. */
+export interface EndedBy {
+  by: string;
+  message: string;
+}
+
+/** Ends runs. */
+export interface Endings {
+  /**
+   * Asks the run to end; answers it as it is after the writes. One that has ended, or is ended already, is left as it is
+   * (`harder`: its pods did not obey, so the engine itself is told).
+   */
+  end(object: ApiObject, why: EndedBy, signal: AbortSignal, options?: { harder?: boolean }): Promise<Look | undefined>;
+}
+
+/** What ending needs. */
+export interface EndingsOptions {
+  access: ClusterAccess;
+  namespace: string;
+  dialect: Dialect;
+  looks: Looks;
+  store: Store;
+  clock: Clock;
+}
+
+/** Endings over one namespace. */
+export function createEndings({ access, namespace, dialect, looks, store, clock }: EndingsOptions): Endings {
+  return {
+    async end(object, { by, message }, signal, { harder = false } = {}) {
+      const look = await looks.at(object, signal);
+      if (look === undefined || isTerminal(look.standing.state)) return look;
+      const { facts } = look;
+      const { endedBy } = facts.marks;
+      // The first reason counts: what was ended by its deadline is not stopped by a later stop.
+      if (endedBy !== undefined && !harder) return look;
+      const annotations: Record<string, string> = endedBy !== undefined ? {} : {
+        [ANNOTATIONS.endedBy]: by,
+        [ANNOTATIONS.endedMessage]: message.slice(0, 2000),
+        [ANNOTATIONS.endedAt]: new Date(clock.now()).toISOString(),
+      };
+      const pods = look.pods.filter((pod) => !hasEnded(pod))
+        .map(({ name, startTime }) => ({ name, started: !harder && startTime !== undefined }));
+      let newest = object;
+      for (const { kind, name, patch } of dialect.ending(facts, annotations, pods)) {
+        try {
+          const answer = await access.patch({ ...kind, namespace, name }, patch, signal);
+          if (kind === dialect.runs) newest = answer;
+        } catch (error) {
+          // A pod that went meanwhile has ended; a run that went is told as such by the watch.
+          if (!isFault(error, "not_found")) throw error;
+        }
+      }
+      store.put(newest);
+      return await looks.at(newest, signal);
+    },
+  };
+}

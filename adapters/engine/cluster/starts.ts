@@ -1,0 +1,163 @@
+/** Runs by command: the object's name is the runId's, so a repeat finds what the first one made. */
+import { Fault, isFault } from "../../../mod/fault.ts";
+import { contentDigest } from "../../../mod/digest.ts";
+import { runName } from "../../../mod/names.ts";
+import type { Clock, StartRequest } from "../../../mod/ports.ts";
+import { isTerminal } from "../../../mod/run.ts";
+import type { ClusterAccess } from "../../cluster/port.ts";
+import type { ApiObject } from "../../cluster/target.ts";
+import type { Definition } from "../pod/port.ts";
+import { type Deployments, documentSecret, documentSecretOf, inForce } from "./deployments.ts";
+import { SECRETS } from "./kinds.ts";
+import type { Looks } from "./look.ts";
+import { marksOf, pipelineHash, pipelineLabels } from "./marks.ts";
+import { type PlanOptions, requestDigest, runManifest } from "./plans.ts";
+import type { Store } from "./store.ts";
+
+/** Creates the run's object, or finds it. Faults: `conflict`, `not_found`, `invalid`, and those of the access. */
+export type Starter = (request: StartRequest, signal: AbortSignal) => Promise<ApiObject>;
+
+/** What starting needs. */
+export interface StarterOptions extends PlanOptions {
+  access: ClusterAccess;
+  namespace: string;
+  deployments: Deployments;
+  looks: Looks;
+  store: Store;
+  clock: Clock;
+}
+
+interface Content {
+  definition: Definition;
+  revision: number;
+  documentSecret: string;
+  /** The run's own document. */
+  own?: string;
+}
+
+/** A starter; calls for one pipeline must come one after the other. */
+export function createStarter(options: StarterOptions): Starter {
+  const { agentId, access, namespace, dialect, deployments, looks, store, clock, pods } = options;
+  const runs = { ...dialect.runs, namespace };
+  let newest = 0;
+
+  async function contentOf(request: StartRequest, accepted: string, signal: AbortSignal): Promise<Content> {
+    const { runId, pipelineId, job, revision } = request;
+    const subject = `Cannot start run ${runId} of pipeline "${pipelineId}"`;
+    if (job !== undefined) {
+      if (job.pipelineId !== pipelineId) {
+        throw new Fault("invalid", `${subject}: its job names pipeline "${job.pipelineId}"`, {
+          path: "job.pipelineId",
+        });
+      }
+      const { definition, document } = pods.prepare(job);
+      // Another name each time: the Secret of a run that was deleted may be on its way out under the old one.
+      const suffix = contentDigest(agentId, runId, accepted).slice(0, 8);
+      const secret = `${runName(agentId, runId)}-${suffix}`;
+      return { definition, revision: job.revision, documentSecret: secret, own: document };
+    }
+    const held = inForce(await deployments.list(pipelineId, signal));
+    if (held === undefined) throw new Fault("not_found", `${subject}: it is not deployed`);
+    if (revision !== undefined && revision !== held.revision) {
+      throw new Fault("conflict", `${subject}: revision ${held.revision} is in force, not ${revision}`);
+    }
+    return { definition: held.definition, revision: held.revision, documentSecret: documentSecretOf(held) };
+  }
+
+  /** The same request made it: its Secret may still be missing. Another request: a conflict. */
+  async function adopt(
+    there: ApiObject,
+    digest: string,
+    request: StartRequest,
+    signal: AbortSignal,
+  ): Promise<ApiObject> {
+    const marks = marksOf(there);
+    if (marks?.contentDigest !== digest) {
+      throw new Fault("conflict", `Cannot start run ${request.runId}: a run of this id with other content exists`);
+    }
+    const facts = store.put(there);
+    const pending = facts !== undefined && facts.phase !== "succeeded" && facts.phase !== "failed";
+    if (request.job !== undefined && marks.documentSecret !== undefined && pending) {
+      const { document } = pods.prepare(request.job);
+      await giveDocument(there, marks.documentSecret, document, request.pipelineId, signal);
+    }
+    return there;
+  }
+
+  async function giveDocument(
+    { metadata: { name, uid } }: ApiObject,
+    secret: string,
+    document: string,
+    pipelineId: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { apiVersion, kind } = dialect.runs;
+    const manifest = documentSecret(
+      secret,
+      { apiVersion, kind, name, uid },
+      pipelineLabels(agentId, pipelineId),
+      document,
+    );
+    try {
+      await access.create({ ...SECRETS, namespace }, manifest, signal);
+    } catch (error) {
+      if (!isFault(error, "conflict")) throw error;
+    }
+  }
+
+  function mustWait(pipelineId: string, { job }: Definition): boolean {
+    if (dialect.hasMutex || job.maxActiveRuns !== 1) return false;
+    const hash = pipelineHash(agentId, pipelineId);
+    for (const { facts, standing } of store.entries()) {
+      if (facts.marks.pipelineHash === hash && !isTerminal(standing.state)) return true;
+    }
+    return false;
+  }
+
+  return async (request, signal) => {
+    const { runId, pipelineId } = request;
+    const name = runName(agentId, runId), digest = requestDigest(agentId, request);
+    const there = await looks.object(name, signal);
+    if (there !== undefined) return await adopt(there, digest, request, signal);
+
+    // What must wait is only known once all runs are.
+    if (!dialect.hasMutex) await store.ready(signal);
+    // Rises with every start: the order in which runs of a pipeline get their turn.
+    newest = Math.max(newest + 1, clock.now(), Date.parse(request.received));
+    const accepted = new Date(newest).toISOString();
+    const content = await contentOf(request, accepted, signal);
+    const held = mustWait(pipelineId, content.definition);
+    const manifest = runManifest(
+      { ...content, request, digest, accepted, held, ownDocument: content.own !== undefined },
+      options,
+    );
+    let made: ApiObject;
+    try {
+      made = await access.create(runs, manifest, signal);
+    } catch (error) {
+      const other = isFault(error, "conflict") || isFault(error, "unavailable")
+        ? await looks.object(name, signal)
+        : undefined;
+      // Somebody was faster, or the answer was lost on its way.
+      if (other !== undefined) return await adopt(other, digest, request, signal);
+      throw error;
+    }
+    store.put(made);
+    if (content.own !== undefined) {
+      try {
+        await giveDocument(made, content.documentSecret, content.own, pipelineId, signal);
+      } catch (error) {
+        // A definite no leaves nothing half-made; where the outcome is not known, the repeated command heals.
+        if (!isFault(error, "unavailable") && isFault(error)) await unmake(made, signal);
+        throw error;
+      }
+    }
+    return made;
+  };
+
+  async function unmake({ metadata: { name, uid } }: ApiObject, signal: AbortSignal): Promise<void> {
+    await access.delete({ ...runs, name }, { propagationPolicy: "Background", preconditions: { uid } }, signal)
+      .catch(() => {});
+    store.forget(store.byName(name)?.facts.marks.runId ?? uid);
+  }
+}
