@@ -12,7 +12,8 @@ import { createAudit } from "./adapters/audit.ts";
 import { systemClock, systemRandom } from "./adapters/clock.ts";
 import { serveHealth } from "./adapters/health.ts";
 import { createLog } from "./adapters/logging.ts";
-import { readPem, readSettings, type Settings, shownSettings } from "./adapters/settings.ts";
+import { readPem, readSettings, type Settings } from "./adapters/settings.ts";
+import { shownSettings } from "./adapters/settings_shown.ts";
 import { fileToken, literalToken } from "./adapters/token.ts";
 import type { Io } from "./cli/resolve.ts";
 import { USAGE } from "./cli/usage.ts";
@@ -60,7 +61,7 @@ async function runCommand(io: Io, stopping: AbortSignal): Promise<ExitCode> {
     // Whether it is accepted is the control plane's to decide.
     log("error", "token.unusable", { error });
   }
-  const { engine, message } = await chooseEngine(settings, io.env, log);
+  const { engine, message } = await chooseEngine(settings, io.env, log, stopping);
   const runner = createRunner({
     ...settings,
     instanceId,

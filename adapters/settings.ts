@@ -5,8 +5,12 @@
 import { Fault, reasonOf } from "../mod/fault.ts";
 import type { LogLevel } from "../mod/ports.ts";
 import type { Secret } from "../mod/secrets/secret.ts";
+import { amountOf } from "./engine/pod/words.ts";
 import type { FileSettings } from "./settings_file.ts";
-import { type Row, ROWS, WITHOUT_EFFECT } from "./settings_table.ts";
+import { readStructured, type Structured } from "./settings_structured.ts";
+import type { Row } from "./settings_row.ts";
+import { ROWS, WITHOUT_EFFECT } from "./settings_table.ts";
+import type { ExtraEnv } from "./settings_table_ingestion.ts";
 
 /** What the runner runs by. */
 export interface Settings {
@@ -30,6 +34,31 @@ export interface Settings {
   logLevel: LogLevel;
   logFormat: "json" | "pretty" | "auto";
   file: FileSettings;
+  // From here on: the jobs' pods, and the cluster engines.
+  serverHostApiUrl?: string;
+  ingestionServiceAccount: string;
+  ingestionNamespace?: string;
+  secretsNamespace?: string;
+  ingestionImage?: string;
+  runnerImage?: string;
+  imagePullSecrets?: string[];
+  automountToken: boolean;
+  extraEnvs?: ExtraEnv[];
+  cpuLimit: string;
+  memoryLimit: string;
+  cpuRequest: string;
+  memoryRequest: string;
+  automationCpuLimit: string;
+  automationMemoryLimit: string;
+  automationCpuRequest: string;
+  automationMemoryRequest: string;
+  startDeadlineSeconds: number;
+  /** What the variables and the files say of the pods of each pipeline type; absent where nothing does. */
+  pods?: Structured["pods"];
+  argoServerUrl?: string;
+  argoToken?: Secret;
+  argoServerCertificatePath?: string;
+  argoTestBackoffSeconds?: number;
 }
 
 /** The settings, and what is odd about them. */
@@ -67,11 +96,23 @@ export async function readSettings(
   if ((values.clientCertificatePath === undefined) !== (values.clientKeyPath === undefined)) {
     problems.push("SERVER_CLIENT_CERTIFICATE_PATH and SERVER_CLIENT_KEY_PATH go together: one of them is missing");
   }
-  const { file, fileProblems } = await fileSettings(
-    typeof settingsFile === "string" ? settingsFile : undefined,
-    readText,
-  );
-  problems.push(...fileProblems);
+  for (const [request, limit] of REQUESTS) {
+    const amounts = [values[request], values[limit]].map(String).map(amountOf);
+    if (Number(amounts[0]) > Number(amounts[1])) {
+      const over = `${values[request]} is above ${ROWS[limit].name} ${values[limit]}`;
+      problems.push(`${ROWS[request].name} ${over}: no pod could be made; accepted: at most the limit`);
+    }
+  }
+  const { settingsFile: _, argoPipelineTypes, kubernetesPipelineTypes, containerSpecPath, workflowSpecPath, ...flat } =
+    values;
+  const { file, pods, problems: more } = await readStructured({
+    settingsFile,
+    argoPipelineTypes,
+    kubernetesPipelineTypes,
+    containerSpecPath,
+    workflowSpecPath,
+  }, readText);
+  problems.push(...more);
   if (problems.length > 0) {
     throw new Fault(
       "invalid",
@@ -79,8 +120,18 @@ export async function readSettings(
     );
   }
   // Every key of the table was read by its own row above.
-  return { settings: { ...values, file } as unknown as Settings, warnings: warningsOf(env, values) };
+  return {
+    settings: { ...flat, file, ...pods ? { pods } : {} } as unknown as Settings,
+    warnings: warningsOf(env, values),
+  };
 }
+
+const REQUESTS = [
+  ["cpuRequest", "cpuLimit"],
+  ["memoryRequest", "memoryLimit"],
+  ["automationCpuRequest", "automationCpuLimit"],
+  ["automationMemoryRequest", "automationMemoryLimit"],
+] as const;
 
 function check(row: Row, text: string, problems: string[]): unknown {
   const value = row.read(text);
@@ -91,33 +142,9 @@ function check(row: Row, text: string, problems: string[]): unknown {
   return value;
 }
 
-async function fileSettings(
-  path: string | undefined,
-  readText: (path: string) => string,
-): Promise<{ file: FileSettings; fileProblems: string[] }> {
-  if (path === undefined) return { file: {}, fileProblems: [] };
-  try {
-    // Loaded only where there is a file: every start would pay for them.
-    const [{ parseDocument }, { readFileSettings }] = await Promise.all([
-      import("yaml"),
-      import("./settings_file.ts"),
-    ]);
-    // The library's pretty errors would quote the file, and it may hold a credential in a command's variables.
-    const document = parseDocument(readText(path), { prettyErrors: false });
-    const [wrong] = document.errors;
-    if (wrong) {
-      return { file: {}, fileProblems: [`${path}: it is no YAML (${wrong.code} at character ${wrong.pos[0]})`] };
-    }
-    const read = readFileSettings(document.toJS() ?? {});
-    return { file: read.file, fileProblems: read.problems.map((problem) => `${path}: ${problem}`) };
-  } catch (error) {
-    return { file: {}, fileProblems: [`HYBRID_RUNNER_SETTINGS is ${JSON.stringify(path)}: ${reasonOf(error)}`] };
-  }
-}
-
 function warningsOf(env: (name: string) => string | undefined, values: Record<string, unknown>): string[] {
-  const warnings = WITHOUT_EFFECT.filter((name) => (env(name) ?? "") !== "").map((name) =>
-    `${name} is set and has no effect: it belongs to the cluster engines, which this version does not have yet`
+  const warnings = Object.entries(WITHOUT_EFFECT).filter(([name]) => (env(name) ?? "") !== "").map(([name, why]) =>
+    `${name} is set and has no effect: ${why}`
   );
   if (typeof values.serverUrl === "string" && values.serverUrl.startsWith("ws:")) {
     warnings.unshift(
@@ -128,13 +155,6 @@ function warningsOf(env: (name: string) => string | undefined, values: Record<st
     warnings.push("AUTH_TOKEN and AUTH_TOKEN_FILE are both set: the literal AUTH_TOKEN wins");
   }
   return warnings;
-}
-
-/** The effective settings as the log may show them: of commands their names, for arguments and variables may hold anything. */
-export function shownSettings({ file, ...settings }: Settings): Record<string, unknown> {
-  const { commands, ...local } = file.local ?? {};
-  const shown = { ...file, ...file.local ? { local: { ...local, commands: Object.keys(commands ?? {}) } } : {} };
-  return JSON.parse(JSON.stringify({ ...settings, file: shown }));
 }
 
 /** The PEM files that the link needs. Fault `invalid` for one that cannot be read or is no PEM. */

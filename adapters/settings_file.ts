@@ -1,6 +1,8 @@
 /** The YAML settings file: what is structured. Unknown keys are refused, so that a typo is never a silent default. */
 import * as z from "zod/mini";
 import "../mod/messages.ts";
+import { PipelineTypes } from "./engine/pod/row.ts";
+import { type Checked, problemsOf } from "./problems.ts";
 
 /** How the local engine runs jobs of a pipeline type. */
 const LocalCommand = z.strictObject({
@@ -17,15 +19,25 @@ const FileSettings = z.strictObject({
     graceSeconds: z.optional(z.number().check(z.nonnegative())),
     maxRuns: z.optional(z.int().check(z.positive())),
   })),
+  /** The pods of the cluster engines. */
+  ingestion: z.optional(z.strictObject({
+    /** By pipeline type; `default` holds for all, `pipeline`, `automation` and `application` for a kind of job. */
+    pipelineTypes: z.optional(PipelineTypes),
+  })),
 });
 export type FileSettings = z.infer<typeof FileSettings>;
 
 /** Checks the parsed file; all problems at once, each with its path. */
-export function readFileSettings(value: unknown): { file: FileSettings; problems: string[] } {
-  const checked = FileSettings.safeParse(value);
-  if (checked.success) return { file: checked.data, problems: [] };
-  const problems = checked.error.issues.map((issue) =>
-    `${issue.path.map(String).join(".") || "the file"}: ${issue.message}`
-  );
-  return { file: {}, problems };
+export function readFileSettings(value: unknown): Checked<FileSettings> {
+  return checked(FileSettings, value);
+}
+
+/** Checks the rows that a variable gives as JSON, in the same way. */
+export function readPipelineTypes(value: unknown): Checked<PipelineTypes> {
+  return checked(PipelineTypes, value);
+}
+
+function checked<T>(schema: z.ZodMiniType<T>, value: unknown): Checked<T> {
+  const read = schema.safeParse(value);
+  return read.success ? { value: read.data } : { problems: problemsOf(read.error) };
 }

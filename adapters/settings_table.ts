@@ -4,30 +4,11 @@
  */
 import { SECRETS_MANAGERS } from "../mod/secrets/mapping.ts";
 import { Secret } from "../mod/secrets/secret.ts";
+import { PROVIDER_VARIABLES } from "./engine/pod/providers.ts";
+import { anyText, oneOf, type Row, seconds, urlOf } from "./settings_row.ts";
+import { INGESTION_ROWS } from "./settings_table_ingestion.ts";
 
-/** One variable: what it means, what is accepted, and how its text is read (undefined: not acceptable). */
-export interface Row {
-  name: string;
-  about: string;
-  accepts: string;
-  fallback?: string;
-  isSecret?: true;
-  read: (text: string) => unknown;
-}
-
-const anyText = (text: string) => text;
-const seconds = (least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  return /^\d+(\.\d+)?$/.test(text) && value >= least && value <= most ? value : undefined;
-};
-const oneOf = (...words: string[]) => (text: string) => words.includes(text) ? text : undefined;
 const port = (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
-const webSocketUrl = (text: string) => {
-  const url = URL.parse(text);
-  const good = url !== null && /^wss?:$/.test(url.protocol) && url.host !== "" && url.username === "" &&
-    url.hash === "";
-  return good ? text : undefined;
-};
 
 /** Every variable that has an effect, a row each; most rows are named after the member of `Settings` that they fill. */
 export const ROWS = {
@@ -41,7 +22,7 @@ export const ROWS = {
     name: "SERVER_URL",
     about: "the control plane",
     accepts: "wss://HOST[:PORT][/PATH], or ws:// without TLS",
-    read: webSocketUrl,
+    read: urlOf("ws:", "wss:"),
   },
   authToken: {
     name: "AUTH_TOKEN",
@@ -171,34 +152,27 @@ export const ROWS = {
     fallback: "",
     read: anyText,
   },
+  ...INGESTION_ROWS,
 } as const satisfies Record<string, Row>;
 
-/** Variables of the documented runner whose effect belongs to the cluster engines, which this version does not have. */
-export const WITHOUT_EFFECT: readonly string[] = [
-  "SERVER_HOST_API_URL",
-  "DYNAMIC_INGESTION_VERSION_ENABLED",
-  "ARGO_PIPELINE_TYPE_CONFIGS",
-  "SIMPLEK8S_PIPELINE_TYPE_CONFIGS",
-  ...["SERVICE_ACCOUNT_NAME", "NAMESPACE", "IMAGE", "DISABLE_VERSION_VALIDATION", "IMAGE_PULL_SECRETS"].map(ingestion),
-  ...["AUTOMOUNT_SA_TOKEN", "EXTRA_ENVS", "CPU_LIMIT", "MEMORY_LIMIT", "CPU_REQUEST", "MEMORY_REQUEST"].map(ingestion),
-  ...["CPU_LIMIT", "MEMORY_LIMIT", "CPU_REQUEST", "MEMORY_REQUEST"].map((name) =>
-    ingestion(`AUTOMATION_WORKFLOW_${name}`)
-  ),
-  "ARGO_INGESTION_CONTAINER_SPEC_FILE_PATH",
-  "ARGO_INGESTION_WORKFLOW_SPEC_FILE_PATH",
-  "PIPELINE_SERVICE_CLIENT_ENDPOINT",
-  "ARGO_TOKEN",
-  "ARGO_SERVER_CERTIFICATE_PATH",
-  "ARGO_TEST_CONNECTION_BACKOFF_TIME",
-];
+/** Variables of the documented runner that this one has no use for, each with the reason. */
+export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
+  DYNAMIC_INGESTION_VERSION_ENABLED:
+    "the ingestion image is the one that INGESTION_IMAGE, the settings file or the job names, whatever the server's version",
+  INGESTION_DISABLE_VERSION_VALIDATION:
+    "the versions of runner, ingestion image and server are never compared, so there is nothing to turn off",
+};
+
+/** Variables that adapters read themselves: the cluster's place, and where providers of secrets are found. */
+export const PLACE_VARIABLES = [
+  ...["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBERNETES_NAMESPACE", "POD_NAMESPACE"],
+  ...PROVIDER_VARIABLES,
+] as const;
 
 /** Every variable that the program may read: the list that is baked into the executable's permissions. */
 export const ENVIRONMENT: readonly string[] = [
   ...Object.values(ROWS).map((row) => row.name),
-  ...WITHOUT_EFFECT,
+  ...Object.keys(WITHOUT_EFFECT),
+  ...PLACE_VARIABLES,
   ...["HYBRID_RUNNER_DOCUMENT", "HYBRID_RUNNER_TERMINATION_LOG", "HYBRID_RUNNER_SECRET_*", "NO_COLOR"],
 ];
-
-function ingestion(name: string): string {
-  return `INGESTION_${name}`;
-}

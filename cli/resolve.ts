@@ -39,7 +39,9 @@ Options:
   --help              this text
 
 Environment:
-  SECRETS_MANAGER     which provider holds the secrets; SECRETS_DIR is the folder of the file provider
+  SECRETS_MANAGER     which provider holds the secrets
+  SECRETS_NAMESPACE   where the provider kubernetes looks; the pod's own namespace where not set
+  SECRETS_DIR         the folder of the provider file
   HYBRID_RUNNER_TERMINATION_LOG  a file that gets the reason of a failure (never a value)
 
 Exit codes:

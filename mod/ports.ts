@@ -178,8 +178,8 @@ export type LogPiece =
   | { kind: "lines"; lines: string[]; cursor: string }
   /** What lies between was lost before we could read it. */
   | { kind: "gap"; from: string; to: string }
-  /** The end: the run has ended and all was read; with `gone` its log is no more. */
-  | { kind: "end"; reason: "finished" | "gone" | "not-following"; cursor: string };
+  /** The end: the run has ended and all was read; with `gone` its log is no more, `message` says where it was sought. */
+  | { kind: "end"; reason: "finished" | "gone" | "not-following"; cursor: string; message?: string };
 
 // ── Secrets ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

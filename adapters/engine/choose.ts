@@ -1,8 +1,8 @@
-/** Which engine runs the jobs: what EXECUTOR_TYPE says, or none with the reason, never a crash. */
+/** Which engine runs the jobs: what EXECUTOR_TYPE says, else what the cluster offers, or none with the reason. */
 import { isFault } from "../../mod/fault.ts";
 import type { Engine, EngineLogs, Log } from "../../mod/ports.ts";
 import { OBJECT_LIFE_SLACK_SECONDS } from "../../mod/flow/starts.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock, systemRandom } from "../clock.ts";
 import type { Settings } from "../settings.ts";
 import { createNoEngine } from "./none.ts";
 
@@ -13,16 +13,32 @@ export interface Chosen {
   message?: string;
 }
 
-/** Fault `conflict` where another runner uses the local engine's state folder. */
+/**
+ * Faults: `conflict` where another runner uses the local engine's state folder, `unavailable` where a cluster is
+ * configured and does not answer, `invalid` for settings that the engine cannot follow.
+ */
 export async function chooseEngine(
   settings: Settings,
   env: (name: string) => string | undefined,
   log: Log,
+  signal: AbortSignal,
 ): Promise<Chosen> {
-  if (settings.executor !== "local") {
-    const asked = settings.executor === "auto" ? "no EXECUTOR_TYPE is set" : `EXECUTOR_TYPE is ${settings.executor}`;
-    return none(`${asked}, and this version runs jobs with EXECUTOR_TYPE=local only: the cluster engines come later`);
+  if (settings.executor === "local") return await local(settings, env, log);
+  if (settings.executor === "auto" && !env("KUBECONFIG") && !env("KUBERNETES_SERVICE_HOST")) {
+    return none(
+      "no EXECUTOR_TYPE is set, and there is no cluster (neither KUBECONFIG nor KUBERNETES_SERVICE_HOST is set)",
+    );
   }
+  const { openClusterEngine } = await import("./cluster/open.ts");
+  const options = { settings, env, clock: systemClock, random: systemRandom, log };
+  return { engine: await openClusterEngine(options, signal) };
+}
+
+async function local(
+  settings: Settings,
+  env: (name: string) => string | undefined,
+  log: Log,
+): Promise<Chosen> {
   try {
     const { createLocalEngine } = await import("./local/engine.ts");
     const { commands = {}, ...rest } = settings.file.local ?? {};

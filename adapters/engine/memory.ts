@@ -74,11 +74,12 @@ export function createMemoryEngine(options: MemoryEngineOptions): MemoryEngine {
   };
 
   const store = cluster.store;
-  const isBusy = (pipelineId: string) => Promise.resolve(liveOf(pipelineId).length > 0);
+  const isRunningSlot = (pipelineId: string) =>
+    Promise.resolve(liveOf(pipelineId).some((run) => run.origin === "schedule"));
   const liveOf = (pipelineId: string) =>
     [...runs.values()].filter((run) => run.pipelineId === pipelineId && !isTerminal(run.state));
   const slots = createSlots({
-    ...{ agentId, pipelines: store, clock, log, feed, perPipeline, life, isBusy },
+    ...{ agentId, pipelines: store, clock, log, feed, perPipeline, life, isRunningSlot },
     start: (request) => start(request, life),
   });
   const loop = startLoop({ name: "memory-engine", clock, log, life, round: () => slots.round() });

@@ -29,8 +29,8 @@ export interface SlotsOptions {
   perPipeline: Keyed;
   /** Ends with the engine. */
   life: AbortSignal;
-  /** True if a run of the pipeline has not ended. */
-  isBusy(pipelineId: string): Promise<boolean>;
+  /** True if a run that a schedule minted has not ended. Behind a run by command a slot waits its turn. */
+  isRunningSlot(pipelineId: string): Promise<boolean>;
   /** Creates the run, or finds it. */
   start(request: StartRequest): Promise<unknown>;
 }
@@ -47,7 +47,7 @@ export function createSlots(options: SlotsOptions): Slots {
     const { pipelineId } = held;
     const scheduledAt = new Date(slot).toISOString();
     const runId = slotRunId(agentId, pipelineId, scheduledAt);
-    if (held.job.maxActiveRuns === 1 && await options.isBusy(pipelineId)) {
+    if (held.job.maxActiveRuns === 1 && await options.isRunningSlot(pipelineId)) {
       await pipelines.save({ ...held, slotsFrom: slot });
       return feed.publish({ kind: "schedule", event: "skipped", pipelineId, scheduledAt });
     }

@@ -104,9 +104,11 @@ export function* chunksOf(
     case "gap":
       yield { chunk: { cursor: piece.to, gap: { from: piece.from, to: piece.to } }, bytes: 0 };
       return;
-    case "end":
-      yield { chunk: { cursor: piece.cursor, end: { reason: piece.reason } }, bytes: 0 };
+    case "end": {
+      const { cursor, reason, message } = piece;
+      yield { chunk: { cursor, end: { reason, ...message === undefined ? {} : { message } } }, bytes: 0 };
       return;
+    }
     case "lines": {
       let lines: string[] = [], bytes = 0;
       for (const line of redact(piece.lines.map(cut))) {

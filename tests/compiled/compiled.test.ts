@@ -84,6 +84,30 @@ Deno.test("compiled: resolve writes into /hybrid-runner only, and fails closed",
   for (const folder of [volume, elsewhere]) await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("compiled: resolve leaves its reason where the kubelet looks for it, and knows where the cluster is", async () => {
+  const volume = await dataFolder();
+  await using resolve = startConfined({
+    program: "hybrid-runner",
+    args: ["resolve", "--document", "-"],
+    env: {
+      HYBRID_RUNNER_TERMINATION_LOG: "/hybrid-runner/termination-log",
+      KUBERNETES_SERVICE_HOST: "127.0.0.1",
+      KUBERNETES_SERVICE_PORT: "1",
+      SECRETS_NAMESPACE: "shop",
+    },
+    stdin: JSON.stringify({ password: "secret:/shop/password" }),
+    writable: { "/hybrid-runner": volume },
+  });
+  assert.equal(await resolve.ended(), 1, resolve.text());
+  const { code, message } = JSON.parse(await Deno.readTextFile(`${volume}/termination-log`));
+  assert.equal(code, "unavailable");
+  assert.match(
+    message,
+    /^Cannot read secret "secret:\/shop\/password" from kubernetes: .*automountServiceAccountToken/,
+  );
+  await Deno.remove(volume, { recursive: true });
+});
+
 Deno.test("compiled: a database that cannot be written is said in one sentence, and ends with 3", async () => {
   const data = await dataFolder();
   const serve = (args: string[], writable: Record<string, string>) =>

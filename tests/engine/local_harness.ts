@@ -17,7 +17,7 @@ export interface LocalHarness extends EngineHarness {
 }
 
 /** Shell scripts, so that a job starts at once; their settings come as the job's environment. */
-const SCRIPTS: Record<Behaviour["does"], string> = {
+export const SCRIPTS: Record<Behaviour["does"], string> = {
   succeed: `i=0; while [ $i -lt "\${LINES_WANTED:-0}" ]; do i=$((i+1)); echo "line $i"; done`,
   fail: `i=0; while [ $i -lt "$LINES_WANTED" ]; do i=$((i+1)); echo "line $i"; done; exit "$EXIT_CODE"`,
   sleep: `echo "line 1"; sleep 600`,
@@ -82,7 +82,8 @@ async function stopAll(engine: LocalEngine): Promise<void> {
   }
 }
 
-function envOf(behaviour: Behaviour): Record<string, string> {
+/** The settings of a behaviour's script. */
+export function envOf(behaviour: Behaviour): Record<string, string> {
   const env: Record<string, string> = {};
   if ("lines" in behaviour) env["LINES_WANTED"] = String(behaviour.lines ?? 0);
   if ("exitCode" in behaviour) env["EXIT_CODE"] = String(behaviour.exitCode);

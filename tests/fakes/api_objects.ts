@@ -1,41 +1,81 @@
-/** What the fake API server knows of objects: labels, names, merge patches. */
+/** What the fake API server knows of objects: what they have in common, and how they are selected. */
+import type { OwnerReference } from "../../adapters/engine/cluster/manifest.ts";
 
-/** Any object as it is kept. */
+/** Any object as it is kept; never changed in place. */
 export interface Stored {
+  apiVersion?: string;
+  kind?: string;
   metadata: {
     name: string;
     namespace?: string;
     uid: string;
     resourceVersion: string;
+    /** RFC 3339 in whole seconds. */
+    creationTimestamp: string;
+    deletionTimestamp?: string;
+    deletionGracePeriodSeconds?: number;
     labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    finalizers?: string[];
+    ownerReferences?: (OwnerReference & { blockOwnerDeletion?: boolean })[];
   };
   [field: string]: unknown;
 }
 
-/** Equality-based selectors: `a=b,c!=d,e`. */
+/** Label selectors: `a=b`, `a==b`, `c!=d`, `e`, `!e`, `f in (x,y)`, `g notin (z)`. */
 export function matches({ metadata: { labels = {} } }: Stored, selector: string | null): boolean {
-  return (selector ?? "").split(",").filter(Boolean).every((term) => {
-    const [, key = "", operator, value] = /^([^!=]+)(!?=)?(.*)$/.exec(term) ?? [];
-    if (operator === "!=") return labels[key] !== value;
-    return operator === "=" ? labels[key] === value : key in labels;
+  return termsOf(selector).every((term) => {
+    const [, key = "", not, list = ""] = /^(\S+) +(not)?in +\((.*)\)$/.exec(term) ?? [];
+    if (key !== "") {
+      return list.split(",").map((value) => value.trim()).includes(labels[key] ?? "\0") !== (not === "not");
+    }
+    const [, no, name = "", operator, value] = /^(!)?([^!=]+)(!=|==?)?(.*)$/.exec(term) ?? [];
+    if (operator === "!=") return labels[name] !== value;
+    return operator ? labels[name] === value : (name in labels) === (no === undefined);
   });
 }
 
-/** Why a name is none (RFC 1123), or undefined. */
-export function wrongName(name: unknown): string | undefined {
-  if (typeof name === "string" && /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return undefined;
-  return `Invalid value: "${name}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters`;
+/** Field selectors: `metadata.name=x,status.phase!=Failed`. */
+export function matchesFields(object: Stored, selector: string | null): boolean {
+  return termsOf(selector).every((term) => {
+    const [, path = "", operator, value] = /^([^!=]+)(!=|==?)(.*)$/.exec(term) ?? [];
+    return (String(at(object, path) ?? "") === value) === (operator !== "!=");
+  });
 }
 
-/** RFC 7396. */
-export function merged(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const result: Record<string, unknown> = typeof target === "object" && target !== null && !Array.isArray(target)
-    ? { ...target }
-    : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = merged(result[key], value);
-  }
-  return result;
+/** The first field that the API cannot select by, or undefined; what it can differs by kind. */
+export function wrongField(resource: string, selector: string | null): string | undefined {
+  const known = ["metadata.name", "metadata.namespace", ...FIELDS[resource] ?? []];
+  return termsOf(selector).map((term) => term.split(/!?=/)[0] ?? "").find((field) => !known.includes(field));
+}
+
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  pods: ["spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"],
+  jobs: ["status.successful"],
+  secrets: ["type"],
+  events: [
+    ...["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"].map((f) =>
+      `involvedObject.${f}`
+    ),
+    ...["reason", "reportingComponent", "source", "type"],
+  ],
+};
+
+/** Commas within parentheses divide values, not terms. */
+function termsOf(selector: string | null): string[] {
+  return (selector ?? "").split(/,(?![^(]*\))/).map((term) => term.trim()).filter(Boolean);
+}
+
+function at(object: unknown, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, key) => isRecord(value) ? value[key] : undefined, object);
+}
+
+/** True for what has fields by name. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** RFC 3339 in UTC in whole seconds, as the API writes times. */
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

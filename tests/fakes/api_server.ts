@@ -1,12 +1,22 @@
 /**
  * A Kubernetes API server in this process: any kind of object, in the API's own bytes (lists with pages and resource
- * versions, watches with bookmarks and 410, merge patches, Status objects), and knobs for what goes wrong.
+ * versions, watches with bookmarks and 410, patches, logs, discovery, Status objects), and knobs for what goes wrong.
+ * Objects lie where they are put: what acts on them is `cluster/fake_cluster.ts`.
  */
-import { matches, merged, type Stored, wrongName } from "./api_objects.ts";
+import { createKnobs, type FailOptions, type Grants } from "./api_knobs.ts";
+import { createLogStreams, type LogSource } from "./api_logs.ts";
+import { isRecord, type Stored, wrongField } from "./api_objects.ts";
+import { jsonPatched, merged } from "./api_patches.ts";
+import { type ApiPath, ARGO, discovery, parsePath } from "./api_path.ts";
+import { notFound, Refusal, statusResponse } from "./api_status.ts";
+import { createStore, type ObjectStore } from "./api_store.ts";
+import { createWatches, listed, partial, type Selection } from "./api_watches.ts";
+import { createWrites } from "./api_writes.ts";
 
 /** One request that came in. */
 export interface Seen {
   verb: string;
+  /** With its subresource: `pods/log`. */
   resource: string;
   name?: string;
   token?: string;
@@ -17,22 +27,30 @@ export interface FakeApiServer {
   readonly url: string;
   /** Every request so far. */
   readonly seen: Seen[];
+  /** How many requests of these verbs and resources came; all where one is not said. */
+  count(verb?: string, resource?: string): number;
   /** RBAC no longer allows it (verb "*": nothing of it). */
   deny(verb: string, resource: string): void;
+  /** RBAC allows again what `deny` took away. */
+  allow(verb: string, resource: string): void;
+  /** Requests with this token may do these things and nothing else. */
+  grant(token: string, grants: Grants): void;
   /** Requests are taken and never answered, until called with false. */
   hang(on?: boolean): void;
   /** The next `times` requests of that verb are answered so. */
-  fail(verb: string, code: number, options?: { times?: number; retryAfter?: number; echo?: boolean }): void;
+  fail(verb: string, code: number, options?: FailOptions): void;
   /** The next request of that verb is done, and its connection broken before the answer. */
   breakAfter(verb: string): void;
   /** Ends every open watch. */
   cutWatches(): void;
+  /** Ends every log that is being followed. */
+  cutLogs(): void;
   /** Open watches stay open and tell nothing any more. */
   halfOpen(): void;
   /** Resource versions before now are forgotten, and so are unfinished lists. */
   expire(): void;
   /** Goes away and comes back at the same address with the same objects. */
-  restart(between?: () => void): Promise<void>;
+  restart(between?: () => void | Promise<void>): Promise<void>;
   /** Only this token is let in. */
   requireToken(token: string): void;
   /** A bookmark to every watch. */
@@ -42,64 +60,49 @@ export interface FakeApiServer {
   close(): Promise<void>;
 }
 
-interface Change {
-  rv: number;
-  key: string;
-  before?: Stored;
-  after?: Stored;
-}
-interface Watch {
-  tell(change: Change): void;
-  write(line: unknown): void;
-  end(): void;
-  deaf: boolean;
-}
-interface Failure {
-  verb: string;
-  code: number;
-  times: number;
-  retryAfter?: number;
-  echo?: boolean;
+export interface ApiServerOptions {
+  /** Where the objects are, if somebody else works on them too. */
+  store?: ObjectStore;
+  /** The server's own clock, milliseconds since the epoch. */
+  now?: () => number;
+  /** Whether Argo's kinds are served. */
+  argo?: boolean;
+  logs?: LogSource;
 }
 
+interface Call {
+  path: ApiPath;
+  selection: Selection;
+  text: string;
+  isJsonPatch: boolean;
+}
+
+const VERBS: Readonly<Record<string, string>> = { POST: "create", PATCH: "patch", DELETE: "delete", PUT: "update" };
+
 /** A server on a port of its own. */
-export async function fakeApiServer(): Promise<FakeApiServer> {
-  const objects = new Map<string, Stored>();
-  const history: Change[] = [];
-  const watches = new Set<Watch>();
+export async function fakeApiServer(options: ApiServerOptions = {}): Promise<FakeApiServer> {
+  const { store = createStore(), now = Date.now, argo = true, logs = () => undefined } = options;
+  const writes = createWrites(store, now);
+  const watches = createWatches(store);
+  const streams = createLogStreams(logs);
+  const knobs = createKnobs();
   const seen: Seen[] = [];
-  const denied = new Set<string>();
   const hung = new Set<() => void>();
-  const failures: Failure[] = [];
-  const breaks = new Set<string>();
-  let revision = 100, oldest = 100, hanging = false, port = 0;
-  let token: string | undefined;
+  let hanging = false, port = 0;
   let server: Deno.HttpServer<Deno.NetAddr>;
   let life = new AbortController();
 
-  function commit(key: string, after: Stored | undefined): Stored {
-    const before = objects.get(key);
-    const rv = ++revision;
-    const stored = after ?? structuredClone(before!);
-    stored.metadata.resourceVersion = String(rv);
-    if (after) objects.set(key, after);
-    else objects.delete(key);
-    const change = { rv, key, before, after: after && structuredClone(after) };
-    history.push(change);
-    for (const watch of watches) watch.tell(change);
-    return stored;
-  }
-
   async function answer(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    const query = url.searchParams;
+    const page = discovery(url.pathname, argo);
+    if (page) return page;
     const path = parsePath(url.pathname);
-    if (!path) return new Response("404 page not found\n", { status: 404 });
-    const { prefix, resource, namespace, name } = path;
-    const watching = query.has("watch");
-    const verb = request.method === "GET"
-      ? (name ? "get" : watching ? "watch" : "list")
-      : ({ POST: "create", PATCH: "patch", DELETE: "delete" }[request.method] ?? "update");
+    if (!path || (!argo && path.collection.startsWith(`apis/${ARGO}/`))) {
+      return new Response("404 page not found\n", { status: 404 });
+    }
+    const { resource: plural, subresource, name, group, namespace } = path;
+    const resource = subresource === undefined ? plural : `${plural}/${subresource}`;
+    const verb = VERBS[request.method] ?? (name ? "get" : url.searchParams.has("watch") ? "watch" : "list");
     const bearer = request.headers.get("authorization")?.replace("Bearer ", "");
     seen.push({ verb, resource, ...name ? { name } : {}, ...bearer ? { token: bearer } : {} });
     const text = await request.text();
@@ -107,205 +110,111 @@ export async function fakeApiServer(): Promise<FakeApiServer> {
       await new Promise<void>((resolve) => hung.add(resolve));
       return new Response(null, { status: 503 });
     }
-    const details = { name: name ?? "", kind: resource };
-    const say = (code: number, reason: string, message: string, more: object = {}, headers = {}) =>
-      Response.json({
-        kind: "Status",
-        apiVersion: "v1",
-        metadata: {},
-        status: "Failure",
-        message,
-        reason,
-        code,
-        details: {
-          ...details,
-          ...more,
-        },
-      }, { status: code, headers });
-    if (token !== undefined && bearer !== token) return say(401, "Unauthorized", "Unauthorized");
-    if (denied.has(`${verb} ${resource}`) || denied.has(`* ${resource}`)) {
-      return say(
-        403,
-        "Forbidden",
-        `${resource} is forbidden: User "fake" cannot ${verb} resource "${resource}" in ` +
-          `API group "" in the namespace "${namespace}"`,
-      );
+    const asked = { verb, resource, group, text, namespace: namespace ?? "", name: name ?? "", token: bearer ?? "" };
+    const metadataOnly = request.headers.get("accept")?.includes("as=PartialObjectMetadata") ?? false;
+    const selection = { collection: path.collection, query: url.searchParams, metadataOnly };
+    const isJsonPatch = request.headers.get("content-type") === "application/json-patch+json";
+    try {
+      knobs.check(asked);
+      return knobs.through(asked, handle(verb, { path, selection, text, isJsonPatch }));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const seconds = error.details["retryAfterSeconds"];
+      Object.assign(error.details, { name: name ?? "", kind: plural });
+      return statusResponse(error, seconds === undefined ? {} : { "retry-after": String(seconds) });
     }
-    const failure = failures.find((row) => row.verb === verb && row.times-- > 0);
-    if (failure) {
-      const retry = failure.retryAfter;
-      const message = failure.echo ? `error found in #10 byte of ...|${text}|...` : "made to fail";
-      return say(failure.code, "Made", message, retry ? { retryAfterSeconds: retry } : {}, {
-        ...retry ? { "retry-after": String(retry) } : {},
-      });
-    }
-    const key = `${prefix}/${name}`;
-    const done = (response: Response) => {
-      if (!breaks.delete(verb)) return response;
-      const broken = new ReadableStream({ start: (control) => control.error(new Error("broken")) });
-      return new Response(broken, { headers: { "content-type": "application/json" } });
-    };
-    const current = objects.get(key);
+  }
+
+  function handle(verb: string, { path, selection, text, isJsonPatch }: Call): Response {
+    const { collection, resource, name = "", subresource } = path;
+    const { query, metadataOnly } = selection;
+    const field = wrongField(resource, query.get("fieldSelector"));
+    if (field !== undefined) throw new Refusal(400, "BadRequest", `field label not supported: ${field}`);
+    const current = store.get(`${collection}/${name}`);
+    const shown = (object: Stored, code = 200) =>
+      Response.json(metadataOnly ? partial(object) : object, { status: code });
     switch (verb) {
       case "watch":
-        return watch(prefix, query);
+        return watches.open(selection);
       case "list":
-        return list(prefix, query, say);
+        return listed(store, selection);
       case "get":
-        return current ? Response.json(current) : say(404, "NotFound", `${resource} "${name}" not found`);
-      case "create": {
-        const body = JSON.parse(text) as Stored;
-        const named = body.metadata?.name;
-        const wrong = wrongName(named);
-        if (wrong) {
-          return say(422, "Invalid", `${resource} "${named}" is invalid: metadata.name: ${wrong}`, {
-            causes: [{ reason: "FieldValueInvalid", message: wrong, field: "metadata.name" }],
-          });
-        }
-        if (objects.has(`${prefix}/${named}`)) {
-          return say(409, "AlreadyExists", `${resource} "${named}" already exists`);
-        }
-        const uid = crypto.randomUUID();
-        const metadata = { ...body.metadata, ...namespace ? { namespace } : {}, uid };
-        return done(Response.json(commit(`${prefix}/${named}`, { ...body, metadata }), { status: 201 }));
-      }
+        if (!current) throw notFound(resource, name);
+        return subresource === "log" ? streams.answer(current, query) : shown(current);
+      case "create":
+        return shown(writes.create(path, body(text)), 201);
       case "patch": {
-        if (!current) return say(404, "NotFound", `${resource} "${name}" not found`);
-        const patch = JSON.parse(text);
-        const wanted = patch.metadata?.resourceVersion;
-        if (wanted !== undefined && wanted !== current.metadata.resourceVersion) {
-          return say(409, "Conflict", `Operation cannot be fulfilled on ${resource} "${name}"`);
-        }
-        return done(Response.json(commit(key, merged(current, patch) as Stored)));
+        const change = (object: Stored): Stored => {
+          const patch: unknown = JSON.parse(text);
+          const after = isJsonPatch && Array.isArray(patch) ? jsonPatched(object, patch) : merged(object, patch);
+          const version = isRecord(patch) && isRecord(patch["metadata"])
+            ? patch["metadata"]["resourceVersion"]
+            : undefined;
+          if (version !== undefined && version !== object.metadata.resourceVersion) {
+            throw new Refusal(409, "Conflict", `Operation cannot be fulfilled on ${resource} "${name}"`);
+          }
+          return after as Stored;
+        };
+        return shown(writes.update(path, name, change, subresource === "status" ? "status" : undefined));
       }
       case "delete": {
-        if (!current) return say(404, "NotFound", `${resource} "${name}" not found`);
-        const uid = text ? JSON.parse(text).preconditions?.uid : undefined;
-        if (uid !== undefined && uid !== current.metadata.uid) return say(409, "Conflict", "the UID is another");
-        commit(key, undefined);
-        return done(Response.json({ kind: "Status", apiVersion: "v1", status: "Success" }));
+        const left = writes.remove(path, name, text ? body(text) : {});
+        return left ? shown(left) : Response.json({ kind: "Status", apiVersion: "v1", status: "Success" });
       }
       default:
-        return say(405, "MethodNotAllowed", "not allowed");
+        throw new Refusal(405, "MethodNotAllowed", "not allowed");
     }
   }
 
-  function list(prefix: string, query: URLSearchParams, say: (code: number, reason: string, text: string) => Response) {
-    const [from = "", at = String(revision)] = query.get("continue")?.split("|") ?? [];
-    if (Number(at) < oldest) return say(410, "Expired", "The provided continue parameter is too old");
-    const limit = Number(query.get("limit") ?? 0) || Infinity;
-    const all = [...objects].filter(([key, object]) =>
-      key.slice(0, key.lastIndexOf("/")) === prefix && matches(object, query.get("labelSelector")) && key > from
-    ).sort(([a], [b]) => a < b ? -1 : 1);
-    const items = all.slice(0, limit);
-    const rest = all.length > items.length ? { continue: `${items.at(-1)?.[0]}|${at}` } : {};
-    const metadata = { resourceVersion: at, ...rest };
-    return Response.json({ kind: "List", apiVersion: "v1", metadata, items: items.map(([, object]) => object) });
-  }
-
-  function watch(prefix: string, query: URLSearchParams): Response {
-    const from = Number(query.get("resourceVersion") ?? revision);
-    const selector = query.get("labelSelector");
-    const encoder = new TextEncoder();
-    let self: Watch;
-    const body = new ReadableStream<Uint8Array>({
-      start(control) {
-        self = {
-          deaf: false,
-          write: (line) => control.enqueue(encoder.encode(JSON.stringify(line) + "\n")),
-          tell({ key, before, after, rv }) {
-            if (self.deaf || key.slice(0, key.lastIndexOf("/")) !== prefix) return;
-            const was = before !== undefined && matches(before, selector);
-            const is = after !== undefined && matches(after, selector);
-            if (!was && !is) return;
-            const object = structuredClone(is ? after : before)!;
-            object.metadata.resourceVersion = String(rv);
-            self.write({ type: is ? (was ? "MODIFIED" : "ADDED") : "DELETED", object });
-          },
-          end() {
-            if (watches.delete(self)) control.close();
-          },
-        };
-        watches.add(self);
-        if (from < oldest) {
-          const message = `too old resource version: ${from} (${oldest})`;
-          self.write({
-            type: "ERROR",
-            object: { kind: "Status", status: "Failure", message, reason: "Expired", code: 410 },
-          });
-          return self.end();
-        }
-        for (const change of history) if (change.rv > from) self.tell(change);
-      },
-      cancel: () => void watches.delete(self),
-    });
-    return new Response(body, { headers: { "content-type": "application/json" } });
-  }
-
-  async function listen(): Promise<void> {
+  function listen(): void {
     life = new AbortController();
-    server = Deno.serve({
-      hostname: "127.0.0.1",
-      port,
-      signal: life.signal,
-      onListen: () => {},
-      onError: () => new Response(null, { status: 500 }),
-    }, answer);
+    const onError = (error: unknown) => new Response(String(error), { status: 500 });
+    const { signal } = life;
+    server = Deno.serve({ hostname: "127.0.0.1", port, signal, onListen: () => {}, onError }, answer);
     port = server.addr.port;
-    await Promise.resolve();
   }
 
   async function stop(): Promise<void> {
-    for (const watch of [...watches]) watch.end();
+    watches.cut();
+    streams.cut();
     for (const go of hung) go();
     hung.clear();
     life.abort();
     await server.finished;
   }
 
-  await listen();
-  return {
+  listen();
+  const { deny, allow, grant, fail, breakAfter, requireToken } = knobs;
+  return await Promise.resolve({
     url: `http://127.0.0.1:${port}`,
     seen,
-    deny: (verb, resource) => void denied.add(`${verb} ${resource}`),
+    count: (verb, resource) =>
+      seen.filter((one) => (verb ?? one.verb) === one.verb && (resource ?? one.resource) === one.resource).length,
+    ...{ deny, allow, grant, fail, breakAfter, requireToken },
     hang(on = true) {
       hanging = on;
       if (!on) { for (const go of hung) go(); }
     },
-    fail: (verb, code, options) => void failures.push({ verb, code, times: 1, ...options }),
-    breakAfter: (verb) => void breaks.add(verb),
-    cutWatches() {
-      for (const watch of [...watches]) watch.end();
-    },
-    halfOpen() {
-      for (const watch of watches) watch.deaf = true;
-    },
-    expire: () => void (oldest = ++revision),
+    cutWatches: watches.cut,
+    cutLogs: streams.cut,
+    halfOpen: watches.deafen,
+    expire: store.expire,
     async restart(between) {
       await stop();
-      between?.();
-      await listen();
+      await between?.();
+      listen();
     },
-    requireToken: (wanted) => void (token = wanted),
-    bookmark() {
-      for (const watch of watches) {
-        if (!watch.deaf) {
-          watch.write({ type: "BOOKMARK", object: { metadata: { resourceVersion: String(revision) } } });
-        }
-      }
+    bookmark: watches.bookmark,
+    watches: watches.count,
+    async close() {
+      await stop();
+      watches.close();
     },
-    watches: () => watches.size,
-    close: stop,
-  };
+  });
 }
 
-/** `/api/v1/namespaces/x/pods/y` and its kin; `prefix` names the collection. */
-function parsePath(path: string) {
-  const parts = path.split("/").slice(1).map(decodeURIComponent);
-  const rest = parts[0] === "api" ? parts.slice(2) : parts[0] === "apis" ? parts.slice(3) : [];
-  const namespace = rest[0] === "namespaces" && rest.length > 2 ? rest[1] : undefined;
-  const [resource, name] = namespace === undefined ? rest : rest.slice(2);
-  if (!resource || resource === "unknowns") return undefined;
-  const group = parts.slice(0, parts.length - rest.length).join("/");
-  return { prefix: `${group}/${namespace ?? ""}/${resource}`, resource, namespace, name };
+function body(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value)) throw new Refusal(400, "BadRequest", "the object provided is unrecognized");
+  return value;
 }

@@ -1,8 +1,13 @@
 /** Settings: every one missing or malformed is told, all at once, and no secret is shown. */
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
-import { readPem, readSettings, shownSettings } from "../../adapters/settings.ts";
-import { ENVIRONMENT, type Row, ROWS, WITHOUT_EFFECT } from "../../adapters/settings_table.ts";
+import { parse } from "yaml";
+import { readContainerSpec, readWorkflowSpec } from "../../adapters/engine/pod/custom_spec.ts";
+import { readPem, readSettings } from "../../adapters/settings.ts";
+import { readFileSettings } from "../../adapters/settings_file.ts";
+import type { Row } from "../../adapters/settings_row.ts";
+import { shownSettings } from "../../adapters/settings_shown.ts";
+import { ENVIRONMENT, ROWS, WITHOUT_EFFECT } from "../../adapters/settings_table.ts";
 import { isFault } from "../../mod/fault.ts";
 import { reveal } from "../../mod/secrets/secret.ts";
 
@@ -55,6 +60,25 @@ const BAD: Record<string, string> = {
   LOG_LEVEL: "loud",
   LOG_FORMAT: "xml",
   HYBRID_RUNNER_SETTINGS: "/none.yaml",
+  SERVER_HOST_API_URL: "om.example/api",
+  INGESTION_SERVICE_ACCOUNT_NAME: "Ingestion",
+  INGESTION_NAMESPACE: "a.b",
+  SECRETS_NAMESPACE: "-a",
+  INGESTION_IMAGE: "an image",
+  HYBRID_RUNNER_IMAGE: "https://registry/x",
+  INGESTION_IMAGE_PULL_SECRETS: "a, B",
+  INGESTION_AUTOMOUNT_SA_TOKEN: "yes",
+  INGESTION_CPU_LIMIT: "much",
+  INGESTION_MEMORY_LIMIT: "4 GB",
+  INGESTION_CPU_REQUEST: "-1",
+  INGESTION_MEMORY_REQUEST: "1e9",
+  INGESTION_AUTOMATION_WORKFLOW_CPU_LIMIT: "x",
+  INGESTION_AUTOMATION_WORKFLOW_MEMORY_LIMIT: "x",
+  INGESTION_AUTOMATION_WORKFLOW_CPU_REQUEST: "x",
+  INGESTION_AUTOMATION_WORKFLOW_MEMORY_REQUEST: "x",
+  HYBRID_RUNNER_START_DEADLINE_SECONDS: "0",
+  PIPELINE_SERVICE_CLIENT_ENDPOINT: "argo:2746",
+  ARGO_TEST_CONNECTION_BACKOFF_TIME: "soon",
 };
 
 Deno.test("settings: each malformed one is told with its name, its value and what is accepted, all at once", async () => {
@@ -116,12 +140,90 @@ Deno.test("settings: what has no effect, and what is not safe, is said at start"
     ...good,
     SERVER_URL: "ws://x",
     AUTH_TOKEN_FILE: "/t",
-    INGESTION_IMAGE: "i",
+    ...Object.fromEntries(Object.keys(WITHOUT_EFFECT).map((name) => [name, "true"])),
     ARGO_TOKEN: CANARY,
   });
   assert.equal(warnings.length, 4);
   assert.match(warnings[0] ?? "", /no TLS/);
+  assert.match(
+    warnings.join("\n"),
+    /^DYNAMIC_INGESTION_VERSION_ENABLED is set and has no effect: the ingestion image/m,
+  );
+  assert.match(
+    warnings.join("\n"),
+    /^INGESTION_DISABLE_VERSION_VALIDATION is set and has no effect: .* never compared/m,
+  );
   assert(!warnings.join().includes(CANARY));
+});
+
+Deno.test("settings: the jobs' pods: all may be left out, and the defaults are the documented runner's", async () => {
+  const { settings } = await read(good);
+  assert.deepEqual([
+    settings.ingestionServiceAccount,
+    settings.automountToken,
+    settings.startDeadlineSeconds,
+    settings.ingestionImage,
+    settings.pods,
+  ], ["ingestion", false, 600, undefined, undefined]);
+  assert.deepEqual([settings.cpuLimit, settings.memoryRequest, settings.automationCpuLimit], [
+    "1000m",
+    "4096Mi",
+    "500m",
+  ]);
+});
+
+/** What is given, and what of it is told; no value of a variable is shown. */
+const POD_PROBLEMS: [Record<string, string>, RegExp][] = [
+  [{ INGESTION_EXTRA_ENVS: `P:${CANARY}` }, /^INGESTION_EXTRA_ENVS is \*\*\*: .*accepted: \[name:value/],
+  [{ INGESTION_EXTRA_ENVS: `[config:${CANARY}]` }, /^INGESTION_EXTRA_ENVS is \*\*\*/],
+  [{ ARGO_PIPELINE_TYPE_CONFIGS: `{"a": "${CANARY}"` }, /^ARGO_PIPELINE_TYPE_CONFIGS is \*\*\*: .*JSON object/],
+  [
+    { ARGO_PIPELINE_TYPE_CONFIGS: `{"metadata": {"env": {"config": "${CANARY}"}}}` },
+    /^ARGO_PIPELINE_TYPE_CONFIGS: metadata\.env\.config: the runner itself sets it/,
+  ],
+  [
+    { SIMPLEK8S_PIPELINE_TYPE_CONFIGS: `{"default": {"hostNetwork": true}}` },
+    /^SIMPLEK8S_PIPELINE_TYPE_CONFIGS: default: Unrecognized key: "hostNetwork"/,
+  ],
+  [{ INGESTION_CPU_LIMIT: "500m" }, /^INGESTION_CPU_REQUEST 1000m is above INGESTION_CPU_LIMIT 500m/],
+  [
+    { ARGO_INGESTION_CONTAINER_SPEC_FILE_PATH: "/none.yaml" },
+    /^ARGO_INGESTION_CONTAINER_SPEC_FILE_PATH is "\/none.yaml": no such file/,
+  ],
+];
+for (const [env, says] of POD_PROBLEMS) {
+  Deno.test(`settings: the jobs' pods: ${Object.entries(env)[0]?.join("=")} is told`, async () => {
+    const problems = await problemsOf({ ...good, ...env });
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? "", says);
+    assert(!problems.join().includes(CANARY));
+  });
+}
+
+Deno.test("settings: of what may hold a password only the names are shown", async () => {
+  const rows = `{env: {PASSWORD: ${CANARY}}, args: [${CANARY}]}`;
+  const { settings } = await read({
+    ...good,
+    INGESTION_EXTRA_ENVS: `[TOKEN:${CANARY},B:${CANARY}]`,
+    ARGO_PIPELINE_TYPE_CONFIGS: JSON.stringify({ usage: { env: { PASSWORD: CANARY } } }),
+    ARGO_TOKEN: CANARY,
+    HYBRID_RUNNER_SETTINGS: "/s.yaml",
+  }, `ingestion: {pipelineTypes: {metadata: ${rows}}}`);
+  const shown = JSON.stringify(shownSettings(settings));
+  assert(!shown.includes(CANARY), shown);
+  for (
+    const part of ['"extraEnvs":["TOKEN","B"]', '"usage":["env"]', '"metadata":["args","env"]', '"argoToken":"***"']
+  ) {
+    assert(shown.includes(part), `${part} in ${shown}`);
+  }
+});
+
+Deno.test("settings: the example files are what they say they are", async () => {
+  const example = async (name: string): Promise<unknown> =>
+    parse(await Deno.readTextFile(new URL(`../../examples/settings/${name}`, import.meta.url)));
+  assert.deepEqual(readFileSettings(await example("ingestion.yaml")).problems, undefined);
+  assert.deepEqual(readContainerSpec(await example("container-params.yaml")).problems, undefined);
+  assert.deepEqual(readWorkflowSpec(await example("workflow-params.yaml")).value?.workflowSpec, {});
 });
 
 Deno.test("settings: the token is in nothing that is shown", async () => {
@@ -145,7 +247,11 @@ Deno.test("settings: what a command is given, and what a broken file holds, is n
 
 Deno.test("settings: the permission list names every variable once", () => {
   assert.equal(new Set(ENVIRONMENT).size, ENVIRONMENT.length);
-  for (const name of WITHOUT_EFFECT) assert(ENVIRONMENT.includes(name));
+  for (const name of ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBERNETES_NAMESPACE"]) {
+    assert(ENVIRONMENT.includes(name), name);
+  }
+  for (const name of ["POD_NAMESPACE", "SECRETS_NAMESPACE", "AWS_REGION"]) assert(ENVIRONMENT.includes(name), name);
+  for (const name of Object.keys(WITHOUT_EFFECT)) assert(ENVIRONMENT.includes(name));
 });
 
 Deno.test("settings: PEM files that are absent or no PEM say so", async () => {

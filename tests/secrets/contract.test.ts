@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { contract } from "../contract/secrets.ts";
-import { envHarness, fileHarness } from "./harness.ts";
+import { envHarness, fileHarness, kubernetesHarness } from "./harness.ts";
 import { test } from "../limited.ts";
 
 contract("file", fileHarness);
+
+contract("kubernetes", kubernetesHarness, { lacks: ["key"] });
 
 contract("env", envHarness, {
   skip: [

@@ -112,9 +112,11 @@ test("secrets/provider: the environment chooses", async () => {
   for (const accepted of SECRETS_MANAGERS) assert.ok(unknown.message.includes(accepted));
   assert.deepEqual(unknown.details, { path: "SECRETS_MANAGER" });
   assert.match(fault({ SECRETS_MANAGER: "file" }).message, /SECRETS_DIR is not set/);
-  for (const variables of [{ SECRETS_MANAGER: "gcp" }, { SECRETS_MANAGER: "" }]) {
-    const later = fault(variables);
-    assert.equal(later.code, "unavailable");
-    assert.match(later.message, /not in this version yet; it has file, env$/);
+  const later = fault({ SECRETS_MANAGER: "gcp" });
+  assert.equal(later.code, "unavailable");
+  assert.match(later.message, /not in this version yet; it has kubernetes, file, env$/);
+  for (const variables of [{ SECRETS_MANAGER: "" }, { SECRETS_MANAGER: "kubernetes" }]) {
+    assert.equal(createSecretsProvider(environment(variables)).kind, "kubernetes");
   }
+  assert.match(fault({ SECRETS_NAMESPACE: "Not/One" }).message, /SECRETS_NAMESPACE is "Not\/One", which is no namesp/);
 });

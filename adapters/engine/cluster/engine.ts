@@ -6,6 +6,7 @@ import { Fault, isFault } from "../../../mod/fault.ts";
 import { createKeyed } from "../../../mod/keyed.ts";
 import type { Clock, Engine, EngineLogs, Log } from "../../../mod/ports.ts";
 import { isTerminal, type Run } from "../../../mod/run.ts";
+import { orAbort } from "../../../mod/waiting.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { ApiObject } from "../../cluster/target.ts";
 import { createFeed } from "../feed.ts";
@@ -18,7 +19,7 @@ import { createHealth } from "./health.ts";
 import { createJudge } from "./judge.ts";
 import { createLooks } from "./look.ts";
 import { LABELS, marksOf } from "./marks.ts";
-import type { LogArchive } from "./archive.ts";
+import type { ArgoArchive } from "./archive.ts";
 import { readRunLog } from "./logs.ts";
 import { createPipelines } from "./pipelines.ts";
 import { createReleases } from "./releases.ts";
@@ -45,8 +46,10 @@ export interface ClusterEngineOptions {
   ttlSeconds: number;
   /** How long a run may fail to start, seconds. */
   startDeadlineSeconds: number;
+  /** Resolves when schedules may be made; at once if not said. Another engine may still hold some of ours. */
+  mayBegin?: Promise<void>;
   /** Where logs are found once their pods are gone. */
-  archive?: LogArchive;
+  archive?: ArgoArchive;
 }
 
 /** The engine, and the way to be rid of it; what it made in the cluster goes on. */
@@ -97,8 +100,11 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
     loop("judge", async () => (await store.ready(life), await judge.round())),
     loop("schedules", async () => {
       await store.ready(life);
-      if (!isSettled) await pipelines.settle(life);
-      isSettled = true;
+      if (!isSettled) {
+        await orAbort(options.mayBegin ?? Promise.resolve(), life);
+        await pipelines.settle(life);
+        isSettled = true;
+      }
       for (const pipelineId of [...toPrune]) {
         toPrune.delete(pipelineId);
         await pipelines.prune(pipelineId, life).catch((error) => log("debug", "engine.prune", { pipelineId, error }));
@@ -153,26 +159,19 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
     },
     everything: (signal) => listEverything(base, AbortSignal.any([signal, life])),
     health: (signal) => act("look after the engine's health", signal, () => health.look(signal)),
-    logs: (runId, logOptions, signal) =>
-      readRunLog(
-        {
-          runId,
-          access,
-          namespace,
-          clock,
-          log,
-          ...options.archive ? { archive: options.archive } : {},
-          look: async (signal) => {
-            const object = await looks.byRunId(runId, signal);
-            const look = object && await looks.at(object, signal);
-            if (look === undefined) return undefined;
-            const { pods, standing } = look;
-            return { pods: inOrder(pods), isOver: isTerminal(standing.state), hasRun: standing.startedAt !== undefined };
-          },
-        },
-        logOptions,
-        signal,
-      ),
+    async *logs(runId, logOptions, signal) {
+      signal.throwIfAborted();
+      const name = options.archive && (await looks.byRunId(runId, signal))?.metadata.name;
+      const archive = name === undefined ? {} : { archive: options.archive?.of(namespace, name) };
+      const look = async (signal: AbortSignal) => {
+        const object = await looks.byRunId(runId, signal);
+        const seen = object && await looks.at(object, signal);
+        if (seen === undefined) return undefined;
+        const { pods, standing } = seen;
+        return { pods: inOrder(pods), isOver: isTerminal(standing.state), hasRun: standing.startedAt !== undefined };
+      };
+      yield* readRunLog({ runId, access, namespace, clock, log, look, ...archive }, logOptions, signal);
+    },
     async close() {
       if (life.aborted) return;
       ending.abort(new Error("the engine was closed"));

@@ -91,11 +91,21 @@ async function assemble(options: LocalEngineOptions, base: string, lock: Deno.Fs
   const supervisor = createSupervisor({ ...shared, ttlSeconds, maxRuns });
   const start = await createStarter({ agentId, runs, pipelines, commands, clock });
 
-  const isBusy = async (pipelineId: string) => {
+  const isRunningSlot = async (pipelineId: string) => {
     await supervisor.scan(life);
-    return supervisor.isBusy(pipelineId);
+    return supervisor.isRunningSlot(pipelineId);
   };
-  const slots = createSlots({ agentId, pipelines, clock, log, feed, perPipeline, life, isBusy, start: ringing(start) });
+  const slots = createSlots({
+    agentId,
+    pipelines,
+    clock,
+    log,
+    feed,
+    perPipeline,
+    life,
+    isRunningSlot,
+    start: ringing(start),
+  });
   const look = () => supervisor.scan(life).then(() => LOOK_MS);
   const runLoop = startLoop({ name: "local-engine-runs", clock, log, life, round: look });
   const slotLoop = startLoop({ name: "local-engine-slots", clock, log, life, round: () => slots.round() });

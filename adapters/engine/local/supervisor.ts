@@ -19,8 +19,8 @@ export interface Supervisor {
   scan(signal: AbortSignal): Promise<void>;
   /** The runs of the last look that are live or not acknowledged. */
   current(): Run[];
-  /** True if a run of the pipeline has not ended, as of the last look. */
-  isBusy(pipelineId: string): boolean;
+  /** True if a run that the pipeline's schedule minted has not ended, as of the last look. */
+  isRunningSlot(pipelineId: string): boolean;
   /** Why the queued run waits, as of the last look. */
   waiting(name: string): Reason | undefined;
   /** Told by whoever marked the run, so that no look that is under way tells it again. */
@@ -148,8 +148,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       [...entries.values()].filter(({ look }) => !look.acknowledged)
         .sort((a, b) => a.look.file.order - b.look.file.order)
         .map(({ look }) => viewOfRun(look, queue.waiting(look.name))),
-    isBusy: (pipelineId) =>
-      [...entries.values()].some(({ look }) => look.file.pipelineId === pipelineId && look.ended === undefined),
+    isRunningSlot: (pipelineId) =>
+      [...entries.values()].some(({ look: { file, ended } }) =>
+        file.pipelineId === pipelineId && file.origin === "schedule" && ended === undefined
+      ),
     waiting: (name) => queue.waiting(name),
     acknowledged(name) {
       acknowledged.add(name);
