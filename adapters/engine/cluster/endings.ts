@@ -4,7 +4,7 @@ import type { Clock } from "../../../mod/ports.ts";
 import { isTerminal } from "../../../mod/run.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { ApiObject } from "../../cluster/target.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect, EndingWrite } from "./dialect.ts";
 import type { Look, Looks } from "./look.ts";
 import { ANNOTATIONS } from "./marks.ts";
 import type { Store } from "./store.ts";
@@ -53,14 +53,18 @@ export function createEndings({ access, namespace, dialect, looks, store, clock 
       const pods = look.pods.filter((pod) => !hasEnded(pod))
         .map(({ name, startTime }) => ({ name, started: !harder && startTime !== undefined }));
       let newest = object;
-      for (const { kind, name, patch } of dialect.ending(facts, annotations, pods)) {
-        try {
-          const answer = await access.patch({ ...kind, namespace, name }, patch, signal);
-          if (kind === dialect.runs) newest = answer;
-        } catch (error) {
-          // A pod that went meanwhile has ended; a run that went is told as such by the watch.
-          if (!isFault(error, "not_found")) throw error;
-        }
+      const write = async ({ kind, name, patch }: EndingWrite): Promise<void> => {
+        const answer = await access.patch({ ...kind, namespace, name }, patch, signal);
+        if (kind === dialect.runs) newest = answer;
+      };
+      try {
+        for (const ending of dialect.ending(facts, annotations, pods)) await write(ending);
+      } catch (error) {
+        if (isFault(error, "denied") && pods.length > 0) {
+          // Without the right to end its pods (the engine that was there before us) the run itself is ended.
+          for (const ending of dialect.ending(facts, annotations, [])) await write(ending);
+        } else if (!isFault(error, "not_found")) throw error;
+        // What went meanwhile has ended; a run that went is told as such by the watch.
       }
       store.put(newest);
       return await looks.at(newest, signal);

@@ -48,6 +48,8 @@ export interface ClusterEngineOptions {
   startDeadlineSeconds: number;
   /** Resolves when schedules may be made; at once if not said. Another engine may still hold some of ours. */
   mayBegin?: Promise<void>;
+  /** It is the one that was there before: its runs may be listed, not watched. */
+  polls?: boolean;
   /** Where logs are found once their pods are gone. */
   archive?: ArgoArchive;
 }

@@ -10,7 +10,7 @@ import { type PodFacts, podFacts, type RunFacts } from "./facts.ts";
 import { PODS } from "./kinds.ts";
 import { LABELS, ownLabels, selectorOf } from "./marks.ts";
 import type { Store } from "./store.ts";
-import { type Standing, standingOf, viewOf } from "./view.ts";
+import { type Standing, standingOf, viewOf, withNote } from "./view.ts";
 
 /** What a live look saw. */
 export interface Look {
@@ -92,9 +92,4 @@ export function createLooks(options: LooksOptions): Looks {
       return entry?.final ?? viewOf(facts, withNote(standing, entry?.trouble), evidence);
     },
   };
-}
-
-function withNote(standing: Standing, trouble: { code: string; message: string } | undefined): Standing {
-  if (standing.state !== "queued" || standing.reason !== undefined || trouble === undefined) return standing;
-  return { ...standing, reason: { code: trouble.code, message: trouble.message } };
 }

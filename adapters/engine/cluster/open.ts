@@ -58,7 +58,7 @@ export async function openClusterEngine(options: OpenOptions, signal: AbortSigna
     const engine = createSuccession({
       ...base,
       former,
-      makeFormer: () => createClusterEngine({ ...base, dialect: former, mayBegin: never }),
+      makeFormer: () => createClusterEngine({ ...base, dialect: former, mayBegin: never, polls: true }),
       present: createClusterEngine({ ...base, dialect: DIALECTS[kind], mayBegin }),
       begin,
     });

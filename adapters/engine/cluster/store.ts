@@ -13,9 +13,10 @@ import type { WatchEvent } from "../../cluster/watch.ts";
 import type { Feed } from "../feed.ts";
 import type { Dialect } from "./dialect.ts";
 import { evidenceOf } from "./evidence.ts";
-import { POD_DELETED, type Trouble } from "./failures.ts";
+import type { Trouble } from "./failures.ts";
 import { type PodFacts, podFacts, type RunFacts } from "./facts.ts";
-import { hasEnded, type Standing, standingOf, viewOf } from "./view.ts";
+import { createStrays } from "./strays.ts";
+import { deletedStanding, type Standing, standingOf, viewOf, whatIsLeft, withNote } from "./view.ts";
 
 /** What is known of one run that is not acknowledged. */
 export interface Entry {
@@ -71,15 +72,12 @@ export interface StoreOptions {
   ended(entry: Entry): void;
 }
 
-/** Pods of runs that we do not know (yet) are kept so long. */
-const STRAY_MS = 60_000;
-
 /** An empty store. */
 export function createStore(options: StoreOptions): Store {
   const { access, namespace, dialect, feed, clock, log, life } = options;
   const entries = new Map<string, Entry>();
   const names = new Map<string, string>();
-  const strays = new Map<string, { at: number; pods: PodFacts[] }>();
+  const strays = createStrays(clock);
   const underWay = new Set<Promise<void>>();
   const listeners: (() => void)[] = [];
   const complete = Promise.withResolvers<void>();
@@ -99,32 +97,29 @@ export function createStore(options: StoreOptions): Store {
   /** Draws what follows from the facts. Before both lists are complete nothing does: a pod may still be missing. */
   function judge(entry: Entry): void {
     if (!podsListed || entry.final !== undefined) return;
-    const standing = standingOf(entry.facts, entry.pods);
-    const wasFailed = entry.standing.state === "failed";
-    if (wasFailed) return;
-    entry.standing = standing;
-    if (standing.state === "failed") return explain(entry);
-    const { trouble } = entry;
-    const note = standing.state === "queued" && standing.reason === undefined && trouble && !entry.facts.marks.endedBy
-      ? { reason: { code: trouble.code, message: trouble.message } }
-      : {};
-    tell(entry, viewOf(entry.facts, { ...standing, ...note }));
+    // It failed already, and what explains that is being looked up.
+    if (entry.standing.state === "failed") return;
+    entry.standing = standingOf(entry.facts, entry.pods);
+    if (entry.standing.state === "failed") explain(entry);
+    else tell(entry, viewOf(entry.facts, withNote(entry.standing, entry.trouble)));
   }
 
   /** A failed run is told once what explains it is there. */
   function explain(entry: Entry): void {
-    const work: Promise<void> = evidenceOf(entry.facts, entry.standing, options, life)
-      .then((evidence) => tell(entry, viewOf(entry.facts, entry.standing, evidence)))
-      .catch((error) => complain("store.explain", entry, error))
+    background("store.explain", entry, async () => {
+      tell(entry, viewOf(entry.facts, entry.standing, await evidenceOf(entry.facts, entry.standing, options, life)));
+    });
+  }
+
+  /** What needs the API server goes on beside the watches; `settled` waits for it. */
+  function background(event: string, { facts }: Entry, task: () => Promise<void>): void {
+    const work: Promise<void> = task()
+      .catch((error) => void (life.aborted || log("error", event, { runId: runIdOf(facts), error })))
       .finally(() => {
         underWay.delete(work);
         changed();
       });
     underWay.add(work);
-  }
-
-  function complain(event: string, { facts }: Entry, error: unknown): void {
-    if (!life.aborted) log("error", event, { runId: runIdOf(facts), error });
   }
 
   function changed(): void {
@@ -150,8 +145,7 @@ export function createStore(options: StoreOptions): Store {
       Object.assign(known, { facts, version });
       judge(known);
     } else {
-      const pods = strays.get(facts.name)?.pods ?? [];
-      strays.delete(facts.name);
+      const pods = strays.take(facts.name);
       const entry: Entry = { facts, version, pods, standing: { state: "queued" }, seenAt: clock.now() };
       entries.set(facts.name, entry);
       names.set(runIdOf(facts), facts.name);
@@ -166,13 +160,7 @@ export function createStore(options: StoreOptions): Store {
   function vanished(uid: string, name: string): void {
     const entry = entries.get(name);
     if (entry === undefined || entry.facts.uid !== uid) return;
-    const work: Promise<void> = confirm(entry)
-      .catch((error) => complain("store.confirm", entry, error))
-      .finally(() => {
-        underWay.delete(work);
-        changed();
-      });
-    underWay.add(work);
+    background("store.confirm", entry, () => confirm(entry));
   }
 
   async function confirm(entry: Entry): Promise<void> {
@@ -190,39 +178,23 @@ export function createStore(options: StoreOptions): Store {
     if (entries.get(entry.facts.name) !== entry) return;
     drop(entry);
     if (entry.final !== undefined || entry.standing.state === "failed") return;
-    const finishedAt = new Date(clock.now()).toISOString();
-    const { startedAt } = entry.standing;
-    const stopped = entry.facts.marks.endedBy === "stop";
-    const standing: Standing = {
-      state: stopped ? "stopped" : "failed",
-      reason: stopped
-        ? { code: "Stopped", message: "A stop was asked" }
-        : { code: "deleted", message: "The run's object was deleted before the run had ended" },
-      finishedAt,
-      ...startedAt === undefined ? {} : { startedAt },
-    };
+    const standing = deletedStanding(entry.facts, entry.standing, new Date(clock.now()).toISOString());
     tell(entry, viewOf(entry.facts, standing));
   }
 
   function takePod(object: ApiObject, isGone: boolean): void {
     const name = dialect.runOf(object);
-    let facts = podFacts(object);
+    const facts = podFacts(object);
     if (name === undefined || facts === undefined) return;
     const entry = entries.get(name);
-    const others = (entry?.pods ?? strays.get(name)?.pods ?? []).filter((pod) => pod.uid !== facts?.uid);
-    if (isGone && !hasEnded(facts)) {
-      // Taken away while it ran: an attempt that failed. One that never started is the engine's to make anew.
-      facts = facts.main?.startedAt === undefined ? undefined : { ...facts, phase: "Failed", reason: POD_DELETED };
-    }
-    const pods = facts === undefined ? others : [...others, facts];
+    const others = (entry?.pods ?? strays.of(name)).filter((pod) => pod.uid !== facts.uid);
+    const kept = isGone ? whatIsLeft(facts) : facts;
+    const pods = kept === undefined ? others : [...others, kept];
     if (entry) {
       entry.pods = pods;
       judge(entry);
       changed();
-    } else if (podsListed) {
-      strays.set(name, { at: clock.now(), pods });
-      for (const [key, stray] of strays) if (clock.now() - stray.at > STRAY_MS) strays.delete(key);
-    }
+    } else if (podsListed) strays.put(name, pods);
   }
 
   function list(): void {
@@ -278,11 +250,8 @@ export function createStore(options: StoreOptions): Store {
     for (const entry of entries.values()) {
       const pod = entry.pods.find((each) => each.uid === uid);
       if (pod === undefined) continue;
-      const others = entry.pods.filter((each) => each !== pod);
-      if (hasEnded(pod)) return;
-      entry.pods = pod.main?.startedAt === undefined
-        ? others
-        : [...others, { ...pod, phase: "Failed", reason: POD_DELETED }];
+      const left = whatIsLeft(pod);
+      entry.pods = [...entry.pods.filter((each) => each !== pod), ...left ? [left] : []];
       judge(entry);
       changed();
       return;

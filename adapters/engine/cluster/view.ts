@@ -7,7 +7,7 @@
  */
 import { isPartialSuccess } from "../termination.ts";
 import type { Diagnostics, Reason, Run, RunState } from "../../../mod/run.ts";
-import { engineFailure, failureOf, troubleOf } from "./failures.ts";
+import { engineFailure, failureOf, POD_DELETED, troubleOf } from "./failures.ts";
 import { defined, type PodFacts, type RunFacts } from "./facts.ts";
 
 /** What was found out beside the objects: only for runs that failed or do not start. */
@@ -91,6 +91,12 @@ export function viewOf(run: RunFacts, standing: Standing, evidence: Evidence = {
   };
 }
 
+/** With what events told of a run that waits and whose pod says nothing itself. */
+export function withNote(standing: Standing, trouble: Reason | undefined): Standing {
+  if (standing.state !== "queued" || standing.reason !== undefined || trouble === undefined) return standing;
+  return { ...standing, reason: { code: trouble.code, message: trouble.message } };
+}
+
 /** True for a pod that will do no more. */
 export function hasEnded(pod: PodFacts): boolean {
   return pod.phase === "Failed" || pod.phase === "Succeeded" || pod.main?.state === "terminated";
@@ -103,6 +109,24 @@ export function hasEnded(pod: PodFacts): boolean {
 function isUndecided({ phase, main }: PodFacts): boolean {
   if (phase === "Failed" || phase === "Succeeded" || main?.state !== "terminated") return false;
   return (main.exitCode === 137 || main.exitCode === 143) && main.reason !== "OOMKilled";
+}
+
+/** How a run ended whose object is no more, at the time when that was seen. */
+export function deletedStanding({ marks }: RunFacts, { startedAt }: Standing, finishedAt: string): Standing {
+  const reason = { code: "deleted", message: "The run's object was deleted before the run had ended" };
+  const ended: Standing = marks.endedBy === "stop"
+    ? { state: "stopped", reason: STOPPED }
+    : { state: "failed", reason };
+  return { ...ended, finishedAt, ...defined({ startedAt }) };
+}
+
+/**
+ * What counts of a pod that is gone: its end if it had one, a failed attempt if it was taken away while it ran, nothing
+ * if it never started (the engine makes another).
+ */
+export function whatIsLeft(pod: PodFacts): PodFacts | undefined {
+  if (hasEnded(pod)) return pod;
+  return pod.main?.startedAt === undefined ? undefined : { ...pod, phase: "Failed", reason: POD_DELETED };
 }
 
 /** Pods as attempts, the oldest first. */

@@ -3,7 +3,7 @@ import { reasonOf } from "../../../mod/fault.ts";
 import type { Clock, Log } from "../../../mod/ports.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { Target } from "../../cluster/target.ts";
-import { listAndWatch, type WatchEvent } from "../../cluster/watch.ts";
+import { listAndWatch, type WatchEvent, type WatchOptions } from "../../cluster/watch.ts";
 import type { Dialect } from "./dialect.ts";
 import { PODS } from "./kinds.ts";
 import { ownLabels, selectorOf } from "./marks.ts";
@@ -20,6 +20,8 @@ export interface WatchesOptions {
   log: Log;
   random: { float(): number };
   life: AbortSignal;
+  /** Runs are listed again and again: of the engine that was there before us we may not watch. */
+  polls?: boolean;
 }
 
 /** The watches as health sees them. */
@@ -41,12 +43,17 @@ export function startWatches(options: WatchesOptions): Watches {
   const runsListed = Promise.withResolvers<void>();
   life.addEventListener("abort", () => runsListed.resolve(), { once: true });
 
-  async function follow(target: Target, labelSelector: string, take: (event: WatchEvent) => void): Promise<void> {
+  async function follow(
+    target: Target,
+    labelSelector: string,
+    take: (event: WatchEvent) => void,
+    changesOf = listAndWatch,
+  ): Promise<void> {
     const name = target.resource;
     while (!life.aborted) {
       try {
         const watch = { labelSelector, limit: PAGE, clock, log, random };
-        for await (const event of listAndWatch(access, target, watch, life)) {
+        for await (const event of changesOf(access, target, watch, life)) {
           if (event.kind === "listed") troubles.delete(name);
           take(event);
         }
@@ -67,7 +74,36 @@ export function startWatches(options: WatchesOptions): Watches {
       store.run(event);
       if (event.kind === "listed") runsListed.resolve();
     },
+    options.polls ? listAgain : listAndWatch,
   );
   const pods = runsListed.promise.then(() => follow({ ...PODS, namespace }, selectorOf(own), store.pod));
   return { trouble: () => [...troubles.values()][0], done: Promise.all([runs, pods]) };
+}
+
+/** The same sequence without a watch: everything, `listed`, then what a new list every few seconds shows as changed. */
+async function* listAgain(
+  access: ClusterAccess,
+  target: Target,
+  { labelSelector, limit, clock }: WatchOptions,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent, void> {
+  const known = new Map<string, { name: string; version: string }>();
+  const select = { ...labelSelector === undefined ? {} : { labelSelector }, ...limit === undefined ? {} : { limit } };
+  for (let first = true;; first = false) {
+    const seen = new Set<string>();
+    for await (const object of access.list(target, select, signal)) {
+      const { uid, name, resourceVersion: version } = object.metadata;
+      seen.add(uid);
+      const before = known.get(uid);
+      known.set(uid, { name, version });
+      if (before?.version !== version) yield { kind: before ? "modified" : "added", object };
+    }
+    for (const [uid, { name }] of known) {
+      if (seen.has(uid)) continue;
+      known.delete(uid);
+      yield { kind: "deleted", uid, name };
+    }
+    if (first) yield { kind: "listed" };
+    await clock.sleep(AGAIN_MS, signal);
+  }
 }
