@@ -118,6 +118,7 @@ function tokenSource({ authToken, authTokenFile }: Settings): TokenSource {
 const COMMANDS: Record<string, (args: string[], io: Io, stopping: AbortSignal) => Promise<number>> = {
   run: (_args, io, stopping) => runCommand(io, stopping),
   resolve: async (args, io, stopping) => await (await import("./cli/resolve.ts")).resolveCommand(args, io, stopping),
+  plan: async (args, io) => await (await import("./cli/plan.ts")).planCommand(args, io),
   version: (_args, io) => Promise.resolve(io.stdout(`hybrid-runner ${VERSION}\n`) ?? 0),
   help: (_args, io) => Promise.resolve(io.stdout(USAGE) ?? 0),
 };

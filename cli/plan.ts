@@ -151,7 +151,7 @@ function manifestsOf(
   options: { agentId: string; dialect: Dialect; pods: JobPods },
   showDocument: boolean,
 ): Manifest[] {
-  const { agentId, dialect, pods } = options;
+  const { agentId, pods } = options;
   const { pipelineId, revision, enabled } = job;
   const prepared = pods.prepare(job), { definition } = prepared;
   const document = showDocument ? prepared.document : "***";

@@ -7,6 +7,7 @@ usage: hybrid-runner [COMMAND]
 commands
   run       the agent (default): dials SERVER_URL and carries out what it is asked for
   resolve   in the ingestion pod: turns secret references into values (--help says more)
+  plan      what a job would become in the cluster, without touching it (--help says more)
   version   prints the version
   help      prints this
 

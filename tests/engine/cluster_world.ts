@@ -2,10 +2,12 @@
 import { createClusterAccess } from "../../adapters/cluster/access.ts";
 import type { ClusterAccess } from "../../adapters/cluster/port.ts";
 import { systemClock } from "../../adapters/clock.ts";
+import { STARTING_DEADLINE_SECONDS } from "../../adapters/engine/cluster/limits.ts";
 import { type ClusterEngine, type PolicyRule, runnerRules } from "../../adapters/engine/cluster/rights.ts";
 import type { Clock } from "../../mod/ports.ts";
 import type { Grants } from "../fakes/api_knobs.ts";
 import { type FakeCluster, fakeCluster, type FakeClusterOptions } from "../fakes/cluster/fake_cluster.ts";
+import { settled } from "../wait.ts";
 import { configOf } from "./fake_cluster_scene.ts";
 import { createSteppingClock } from "./stepping_clock.ts";
 
@@ -64,7 +66,14 @@ export async function openFakeWorld(
     images: { job: "busybox:1.36", runner: "hybrid-runner:test" },
     serviceAccount: "ingestion",
     schedule: "0 0 1 1 *",
-    toSlot: (slot) => Promise.resolve(clock.advance(Date.parse(slot) - clock.now() + 50)),
+    async toSlot(slot) {
+      // The controllers must know of a schedule before its slot, and have acted on it before it is too late for it.
+      await cluster.settled();
+      clock.advance(Date.parse(slot) - clock.now() + 50);
+      await settled();
+      await cluster.settled();
+      clock.advance((STARTING_DEADLINE_SECONDS + 10) * 1000);
+    },
     async close() {
       admin.close();
       await cluster.close();

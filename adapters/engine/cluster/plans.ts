@@ -68,7 +68,7 @@ export function scheduleManifest(
   const pod = pods.pod(definition, { documentSecret: documentSecretOf(deployment), runId: dialect.mintedRunId });
   const { labels, annotations } = marksFor(agentId, definition, revision, pod);
   const plan: SchedulePlan = {
-    metadata: { name: pipelineName(agentId, job.pipelineId), labels, annotations },
+    metadata: { name: pipelineName(agentId, job.pipelineId), labels, annotations: { ...annotations } },
     run: {
       metadata: { labels: { ...labels, [LABELS.origin]: "schedule" }, annotations },
       pod,

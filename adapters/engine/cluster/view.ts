@@ -145,7 +145,9 @@ function noteOf(run: RunFacts, attempts: readonly PodFacts[]): Reason | undefine
   if (trouble) return { code: trouble.code, message: trouble.message };
   const failed = attempts.filter(hasEnded);
   const lastFailed = failed.at(-1);
-  if (lastFailed === undefined || live?.main?.state === "running") return undefined;
+  if (lastFailed === undefined || live?.main?.state === "running" || failed.length > run.marks.retries) {
+    return undefined;
+  }
   const why = failureOf(lastFailed);
   const message = `Attempt ${failed.length} of ${run.marks.retries + 1} failed: ${why.message}`;
   return { code: "Retrying", message: message.slice(0, 4000) };

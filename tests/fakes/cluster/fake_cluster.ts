@@ -22,6 +22,8 @@ export interface FakeCluster extends Pick<Troubles, "afflict" | "cure"> {
   readonly namespace: string;
   /** What there is, for looks that should not be counted as requests. */
   readonly store: ObjectStore;
+  /** Resolves when no controller has anything to look at. */
+  settled(): Promise<void>;
   /** Ends everything. Rejects if a controller met what it should not. */
   close(): Promise<void>;
 }
@@ -51,7 +53,7 @@ export async function fakeCluster(
   const api = await fakeApiServer({ store, argo, now: clock.now, logs: kubelet.logs });
   const { afflict, cure } = troubles;
   return {
-    ...{ api, namespace, store, afflict, cure },
+    ...{ api, namespace, store, afflict, cure, settled: shop.settled },
     async close() {
       const ends = await Promise.allSettled([shop.close(), api.close()]);
       for (const end of ends) if (end.status === "rejected") throw end.reason;

@@ -59,7 +59,11 @@ export function startPodLife(
     pods.update(name, (draft) => {
       if (draft.metadata.uid === uid) change(draft);
     });
-  const state = (container: string, now: ContainerState) => set((draft) => withState(draft, container, now));
+  const state = (container: string, now: ContainerState) =>
+    set((draft) => {
+      // The last container's end and the pod's are one update.
+      if (withState(draft, container, now) === "over") finished(draft, ending, shop.now());
+    });
   const event = (reason: string, message: string, component = "kubelet") => {
     const pod = pods.get(name);
     if (pod?.metadata.uid === uid) shop.event(pod, { reason, message, component });
@@ -198,7 +202,7 @@ export function startPodLife(
     }
     forgetDeadline();
     if (isGone) return;
-    set((draft) => finished(draft, ending, shop.now()));
+    set((draft) => isOver(draft) || finished(draft, ending, shop.now()));
     if (pods.get(name)?.metadata.uid === uid && pods.get(name)?.metadata.deletionTimestamp !== undefined) {
       pods.drop(name);
     }

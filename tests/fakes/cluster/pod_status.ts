@@ -33,14 +33,16 @@ export function initialized(pod: Pod, now: string): void {
   condition(pod, { type: "Initialized", status: "True", lastTransitionTime: now });
 }
 
-/** A container's state has changed; with the first that runs among the regular ones the pod is running. */
-export function withState(pod: Pod, container: string, state: ContainerState): void {
+/** A container's state has changed; with the first of the regular ones that runs, the pod is running. */
+export function withState(pod: Pod, container: string, state: ContainerState): "over" | undefined {
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status;
   const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
-  if (status === undefined) return;
+  if (status === undefined) return undefined;
   status.state = state;
   status.started = status.ready = state.running !== undefined;
   if (state.running && containerStatuses.includes(status)) pod.status.phase = "Running";
+  const isFailedInit = initContainerStatuses.includes(status) && (state.terminated?.exitCode ?? 0) !== 0;
+  return isFailedInit || containerStatuses.every((one) => one.state.terminated) ? "over" : undefined;
 }
 
 /** It has come to its end: of itself, or by one from outside that has a reason. */

@@ -49,6 +49,8 @@ export interface Workshop {
   event(about: Stored & { kind?: string }, event: Event): void;
   /** Calls `reconcile` once for all changes that `names` finds of interest, a little after them. */
   controller(options: ControllerOptions): { enqueue(name: string): void };
+  /** Resolves when no controller has anything to look at. */
+  settled(): Promise<void>;
   /** Waits for the end of everything; rejects with what went wrong. */
   close(): Promise<void>;
 }
@@ -69,6 +71,7 @@ export function createWorkshop(store: ObjectStore, namespace: string, clock: Clo
   const life = ending.signal;
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const tasks = new Set<Promise<void>>();
+  const queues: Map<string, () => void>[] = [];
   const errors: unknown[] = [];
   const unlisten: (() => void)[] = [];
   const writes = createWrites(store, clock.now);
@@ -145,6 +148,7 @@ export function createWorkshop(store: ObjectStore, namespace: string, clock: Clo
     },
     controller({ delayMs, names, reconcile }) {
       const waiting = new Map<string, () => void>();
+      queues.push(waiting);
       const enqueue = (name: string) => {
         if (waiting.has(name)) return;
         waiting.set(
@@ -157,6 +161,11 @@ export function createWorkshop(store: ObjectStore, namespace: string, clock: Clo
       };
       unlisten.push(store.listen((change) => guarded(() => names(change).forEach(enqueue))));
       return { enqueue };
+    },
+    async settled() {
+      while (!life.aborted && queues.some(({ size }) => size > 0)) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
     },
     async close() {
       ending.abort(new Error("the fake cluster is over"));
