@@ -4,7 +4,7 @@
  */
 import { build } from "../tasks/build.ts";
 import { type Program, PROGRAMS } from "../tasks/programs.ts";
-import { createAnswering } from "./answering.ts";
+import { createAnswering, token } from "./answering.ts";
 
 const ROUNDS = 9;
 const IDLE_ROUNDS = 3;
@@ -108,12 +108,6 @@ async function timeToConnected(subject: Subject, connected: Promise<number>): Pr
 async function end(child: Deno.ChildProcess): Promise<void> {
   child.kill("SIGKILL");
   await Promise.all([child.stdout.cancel(), child.stderr.cancel(), child.status]);
-}
-
-/** A token that can be read and proves nothing: the bench's server takes any. */
-function token(): string {
-  const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
-  return `${part({ alg: "none" })}.${part({ sub: "bench" })}.x`;
 }
 
 function median(values: number[]): number {

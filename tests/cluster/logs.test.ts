@@ -107,7 +107,7 @@ if (Deno.env.get("KUBECONFIG")) {
     const reading = read(bed, { follow: true });
     await bed.attempt(`echo begin; ${counting(10, "0.5")}; exit 1`);
     await ended(bed, 1);
-    await bed.attempt("head -c 300000 /dev/zero | tr '\\0' x; echo; echo 'ö and \\303('; sleep 7; printf unended");
+    await bed.attempt("head -c 300000 /dev/zero | tr '\\0' x; echo; printf 'ö and \\303(\\n'; sleep 7; printf unended");
     await ended(bed, 2);
     bed.isOver = true;
     const { lines, gaps, reason } = await reading;

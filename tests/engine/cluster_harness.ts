@@ -105,7 +105,12 @@ export function makeClusterHarness(
         await made.close();
         // Schedules first: nothing new may come behind.
         for (const kind of [dialect.schedules, dialect.runs, CONTROLLER_REVISIONS]) {
-          for (const { metadata } of await Array.fromAsync(own(kind))) await remove(kind, metadata.name);
+          for (const { metadata } of await Array.fromAsync(own(kind))) {
+            await remove(kind, metadata.name).catch((error) => {
+              // Its owner, which went before, may have taken it along.
+              if (!isFault(error, "not_found")) throw error;
+            });
+          }
         }
       } finally {
         await world.close();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readRunLog, type RunLogSource } from "../../adapters/engine/cluster/logs.ts";
 import { isFault } from "../../mod/fault.ts";
-import type { LogOptions, LogPiece } from "../../mod/ports.ts";
+import type { Clock, LogOptions, LogPiece } from "../../mod/ports.ts";
 import { until } from "../wait.ts";
 import { type Attempt, clock, type Kubelet, line, startKubelet } from "./cluster_logs_kubelet.ts";
 
@@ -118,6 +118,15 @@ test("before anything has started there is nothing, and no error", async (kubele
     message: 'container "main" in pod "x" is waiting to start: Pending',
   });
   assert.deepEqual((await read(kubelet, { follow: false }, signal)).lines, WHOLE);
+});
+
+test("a container that the kubelet does not know is waited for only while it is followed", async (kubelet, signal) => {
+  kubelet.attempt(three(), "running");
+  const refusal = { does: "refuse", code: 400, message: 'container "main" in pod "x" is not available' } as const;
+  kubelet.tricks.push(...Array.from({ length: 20 }, () => refusal));
+  assert.equal((await read(kubelet, { follow: false }, signal)).reason, "not-following");
+  const { lines } = following(kubelet, signal);
+  await until("its lines", () => lines.length === 3);
 });
 
 test("a run that ended before any container ran has an empty log", async (kubelet, signal) => {
@@ -261,6 +270,22 @@ test("a log that is rotated while it is followed goes on", async (kubelet, signa
   attempt.end();
   kubelet.isOver = true;
   assert.deepEqual((await finished).gaps, []);
+});
+
+test("what the runtime writes after it has told the end is not left out", async (kubelet, signal) => {
+  const attempt = kubelet.attempt(three());
+  kubelet.isOver = true;
+  const late = [line("four", 4), line("five", 5)];
+  // A pause of a second is where the reader waits for just that.
+  const slow: Clock = {
+    now: () => Date.parse("2026-03-01T10:00:09Z"),
+    sleep: (ms, signal) => {
+      if (ms >= 1000) attempt.write(...late.splice(0, 1));
+      return clock.sleep(ms, signal);
+    },
+  };
+  const { lines } = await read(kubelet, { follow: true }, signal, { clock: slow });
+  assert.deepEqual(lines, [...WHOLE, "four", "five"]);
 });
 
 test("a clock that is set back loses nothing", async (kubelet, signal) => {

@@ -190,6 +190,10 @@ const TROUBLES: readonly [Trouble, (scene: Scene, pod: Pod | undefined) => boole
   ["image-pull", (_, pod) => mainOf(pod)?.waiting?.reason === "ImagePullBackOff"],
   ["invalid-image", (_, pod) => mainOf(pod)?.waiting?.reason === "InvalidImageName"],
   ["unschedulable", (_, pod) => pod && condition(pod, "PodScheduled")?.reason === "Unschedulable"],
+  ["failed-mount", async (scene, pod) => {
+    const events = await scene.events(pod?.metadata.name ?? "none");
+    return mainOf(pod)?.waiting?.reason === "PodInitializing" && events.some(({ reason }) => reason === "FailedMount");
+  }],
   ["oom", (_, pod) => mainOf(pod)?.terminated?.reason === "OOMKilled" && pod?.status.phase === "Failed"],
   ["evicted", (_, pod) => pod?.status.reason === "Evicted" && pod.status.phase === "Failed"],
   ["init-failed", (_, pod) => {

@@ -2,6 +2,12 @@
 import type { Behaviour } from "../contract/engine.ts";
 
 type Fields = Record<string, unknown>;
+interface Written {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; labels?: Record<string, string> };
+  spec: Fields;
+}
 
 const container = (behaviour: Behaviour) => ({
   name: "main",
@@ -11,7 +17,11 @@ const container = (behaviour: Behaviour) => ({
 const resolve = { name: "resolve", image: "hybrid-runner:test" };
 
 /** A Job of one pod; `spec` and `pod` say more. */
-export function job(name: string, behaviour: Behaviour, { spec = {}, pod = {} }: { spec?: Fields; pod?: Fields } = {}) {
+export function job(
+  name: string,
+  behaviour: Behaviour,
+  { spec = {}, pod = {} }: { spec?: Fields; pod?: Fields } = {},
+): Written {
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -28,7 +38,7 @@ export function job(name: string, behaviour: Behaviour, { spec = {}, pod = {} }:
 }
 
 /** A CronJob of such Jobs. */
-export function cronJob(name: string, schedule: string, behaviour: Behaviour, spec: Fields = {}) {
+export function cronJob(name: string, schedule: string, behaviour: Behaviour, spec: Fields = {}): Written {
   return {
     apiVersion: "batch/v1",
     kind: "CronJob",
@@ -46,7 +56,7 @@ export function workflow(
   name: string,
   behaviour: Behaviour,
   { spec = {}, template = {} }: { spec?: Fields; template?: Fields } = {},
-) {
+): Written {
   return {
     apiVersion: "argoproj.io/v1alpha1",
     kind: "Workflow",
@@ -62,7 +72,7 @@ export function workflow(
 }
 
 /** A CronWorkflow of such Workflows. */
-export function cronWorkflow(name: string, schedule: string, behaviour: Behaviour, spec: Fields = {}) {
+export function cronWorkflow(name: string, schedule: string, behaviour: Behaviour, spec: Fields = {}): Written {
   return {
     apiVersion: "argoproj.io/v1alpha1",
     kind: "CronWorkflow",

@@ -9,6 +9,7 @@ import { defined, type RunFacts, timeOf } from "../cluster/facts.ts";
 import { CRON_WORKFLOWS, WORKFLOWS } from "../cluster/kinds.ts";
 import { HISTORY_LIMIT, STARTING_DEADLINE_SECONDS } from "../cluster/limits.ts";
 import { marksOf } from "../cluster/marks.ts";
+import { createExecutorLines } from "./executor_lines.ts";
 import { workflowSpec } from "./workflow.ts";
 
 const WORKFLOW = "workflows.argoproj.io/workflow";
@@ -84,6 +85,7 @@ export const argoDialect: Dialect = {
     { kind: WORKFLOWS, name, patch: { metadata: { annotations }, spec: { shutdown: "Terminate" } } },
   ],
   timeToLive: (seconds) => ({ spec: { ttlStrategy: { secondsAfterCompletion: seconds } } }),
+  ownLines: createExecutorLines,
   scheduleTrouble(object) {
     const read = CronWorkflow.safeParse(object);
     const wrong = read.success

@@ -74,6 +74,8 @@ export interface Dialect {
   timeToLive(seconds: number): Patch;
   /** Why the schedule will never run, where its object says so (an Argo CronWorkflow accepts any text). */
   scheduleTrouble(object: ApiObject): string | undefined;
+  /** Tells for each line of one log, in their order, whether the engine wrote it into the job's output. */
+  ownLines(): (line: string) => boolean;
   /** When the schedule minted last; RFC 3339. */
   lastSlot(object: ApiObject): string | undefined;
 }

@@ -8,7 +8,7 @@ import type { Dialect, EndingWrite } from "./dialect.ts";
 import type { Look, Looks } from "./look.ts";
 import { ANNOTATIONS } from "./marks.ts";
 import type { Store } from "./store.ts";
-import { hasEnded } from "./view.ts";
+import { hasBegun, hasEnded } from "./view.ts";
 
 /** Why a run is ended: `stop`, `deadline`, or the code of what is wrong with it. */
 export interface EndedBy {
@@ -50,8 +50,9 @@ export function createEndings({ access, namespace, dialect, looks, store, clock 
         [ANNOTATIONS.endedMessage]: message.slice(0, 2000),
         [ANNOTATIONS.endedAt]: new Date(clock.now()).toISOString(),
       };
+      // While it mounts volumes and pulls images the kubelet heeds no deadline, for minutes; there is no log to keep yet.
       const pods = look.pods.filter((pod) => !hasEnded(pod))
-        .map(({ name, startTime }) => ({ name, started: !harder && startTime !== undefined }));
+        .map((pod) => ({ name: pod.name, started: !harder && hasBegun(pod) }));
       let newest = object;
       const write = async ({ kind, name, patch }: EndingWrite): Promise<void> => {
         const answer = await access.patch({ ...kind, namespace, name }, patch, signal);

@@ -20,6 +20,7 @@ import { createJudge } from "./judge.ts";
 import { createLooks } from "./look.ts";
 import { LABELS, marksOf } from "./marks.ts";
 import type { ArgoArchive } from "./archive.ts";
+import { withoutLines } from "./log_filter.ts";
 import { readRunLog } from "./logs.ts";
 import { createPipelines } from "./pipelines.ts";
 import { createReleases } from "./releases.ts";
@@ -169,10 +170,17 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
         const object = await looks.byRunId(runId, signal);
         const seen = object && await looks.at(object, signal);
         if (seen === undefined) return undefined;
-        const { pods, standing } = seen;
-        return { pods: inOrder(pods), isOver: isTerminal(standing.state), hasRun: standing.startedAt !== undefined };
+        const { pods, standing, facts } = seen;
+        const told = store.byName(facts.name)?.final;
+        const isOver = isTerminal(standing.state);
+        // With its pods gone only what was told, or how it ended, says that there was a log.
+        const hasEndedByItself = isOver && facts.marks.endedBy === undefined && !facts.shutdown;
+        const hasRun = (standing.startedAt ?? told?.times.started) !== undefined ||
+          (pods.length === 0 && hasEndedByItself);
+        return { pods: inOrder(pods), isOver, hasRun };
       };
-      yield* readRunLog({ runId, access, namespace, clock, log, look, ...archive }, logOptions, signal);
+      const pieces = readRunLog({ runId, access, namespace, clock, log, look, ...archive }, logOptions, signal);
+      yield* withoutLines(pieces, dialect.ownLines());
     },
     async close() {
       if (life.aborted) return;

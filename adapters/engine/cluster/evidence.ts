@@ -5,6 +5,7 @@ import type { Clock, Log } from "../../../mod/ports.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import { MAIN, RESOLVE } from "../pod/names.ts";
 import { EVENTS, PODS } from "./kinds.ts";
+import type { Dialect } from "./dialect.ts";
 import type { RunFacts } from "./facts.ts";
 import type { Evidence, Standing } from "./view.ts";
 
@@ -12,11 +13,14 @@ import type { Evidence, Standing } from "./view.ts";
 export interface EvidenceOptions {
   access: ClusterAccess;
   namespace: string;
+  dialect: Pick<Dialect, "ownLines">;
   clock: Clock;
   log: Log;
 }
 
 const TAIL_LINES = 20;
+/** So many more are asked for, since some may be the engine's own. */
+const OWN_LINES = 5;
 const TAIL_BYTES = 256 * 1024;
 /** The end of a run is not held up for longer than this. */
 const PATIENCE_MS = 5_000;
@@ -94,7 +98,7 @@ export async function eventsOf(
 }
 
 async function tail(
-  { access, namespace }: EvidenceOptions,
+  { access, namespace, dialect }: EvidenceOptions,
   name: string,
   container: string,
   signal: AbortSignal,
@@ -102,11 +106,13 @@ async function tail(
   const target = { ...PODS, namespace, name, subresource: "log" };
   const own = new AbortController();
   try {
-    const query = { container, tailLines: TAIL_LINES, limitBytes: TAIL_BYTES };
+    const query = { container, tailLines: TAIL_LINES + OWN_LINES, limitBytes: TAIL_BYTES };
     const body = await access.open("get", target, query, AbortSignal.any([signal, own.signal]));
     const text = await new Response(body).text();
-    const lines = text.replace(/\n$/, "").split("\n");
-    return text === "" ? [] : lines.map((line) => line.slice(0, 4096));
+    if (text === "") return [];
+    const isOwn = dialect.ownLines();
+    const lines = text.replace(/\n$/, "").split("\n").filter((line) => !isOwn(line));
+    return lines.slice(-TAIL_LINES).map((line) => line.slice(0, 4096));
   } catch (error) {
     throw asFault(error, `read the last lines of pod ${name}`);
   } finally {

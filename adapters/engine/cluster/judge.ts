@@ -12,7 +12,7 @@ import { type Trouble, troubleIn, troubleOf } from "./failures.ts";
 import type { PodFacts } from "./facts.ts";
 import type { Looks } from "./look.ts";
 import type { Entry, Store } from "./store.ts";
-import { hasEnded, inOrder } from "./view.ts";
+import { hasBegun, hasEnded, inOrder } from "./view.ts";
 
 /** What judging needs. */
 export interface JudgeOptions extends EvidenceOptions {
@@ -35,8 +35,8 @@ export interface Judge {
 const LOOK_MS = 1_000;
 /** A pod that says nothing for so long is asked about: its events tell of mounts and the like. */
 const SUSPICIOUS_MS = 3_000;
-/** Events of one run are read again after so long, then twice as long, and so on. */
-const FIRST_EVENTS_MS = 5_000;
+/** Events of one run are read again after so long: what they tell is to be known within ten seconds. */
+const EVENTS_MS = 7_000;
 /** The engine's own deadline goes first: it keeps pod and log. */
 const DEADLINE_SLACK_MS = 5_000;
 /** What was asked to end and has not by then is ended the harder way; longer than any usual grace. */
@@ -45,7 +45,7 @@ const HARDER_MS = 120_000;
 /** A judge who has seen nothing yet. */
 export function createJudge(options: JudgeOptions): Judge {
   const { looks, endings, store, startDeadlineSeconds, clock, log, life } = options;
-  const asked = new Map<string, { at: number; pause: number }>();
+  const asked = new Map<string, number>();
   const hardened = new Set<string>();
 
   async function end(entry: Entry, by: string, message: string, harder = false): Promise<void> {
@@ -57,11 +57,10 @@ export function createJudge(options: JudgeOptions): Judge {
   }
 
   /** What the events of a run say that its pod does not. */
-  async function listen(entry: Entry, pod: PodFacts | undefined): Promise<void> {
+  async function listen(entry: Entry, pod: PodFacts | undefined, isLate: boolean): Promise<void> {
     const { name, uid } = entry.facts, now = clock.now();
-    const before = asked.get(name);
-    if (before !== undefined && now - before.at < before.pause) return;
-    asked.set(name, { at: now, pause: before === undefined ? FIRST_EVENTS_MS : before.pause * 2 });
+    if (!isLate && now - (asked.get(name) ?? -Infinity) < EVENTS_MS) return;
+    asked.set(name, now);
     const events = await eventsOf(options, [pod?.uid ?? uid], life, { warnings: true });
     const newest = events.at(-1);
     if (newest === undefined) return;
@@ -94,12 +93,15 @@ export function createJudge(options: JudgeOptions): Judge {
 
     const since = Date.parse(pod?.created ?? facts.startedAt ?? facts.created);
     let trouble = pod && troubleOf(pod);
-    if (trouble === undefined && !isAtWork(pod) && now - since > SUSPICIOUS_MS) {
-      await listen(entry, pod);
+    const isLate = now - since > startDeadlineSeconds * 1000 && !isAtWork(pod);
+    // Of a pod whose volumes are there, what events said of them is no longer true.
+    if (pod && hasBegun(pod)) store.trouble(facts.name, undefined);
+    else if (trouble === undefined && now - since > SUSPICIOUS_MS) {
+      await listen(entry, pod, isLate);
       trouble = entry.trouble;
     }
     if (trouble?.hopeless) return await end(entry, trouble.code, trouble.message);
-    if (now - since <= startDeadlineSeconds * 1000 || isAtWork(pod)) return;
+    if (!isLate) return;
     const { code, message } = trouble ?? { code: "NotStarted", message: "The job's container did not start" };
     await end(entry, code, `${message} (not started within ${startDeadlineSeconds} s)`);
   }

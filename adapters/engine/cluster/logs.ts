@@ -4,7 +4,7 @@
  * these can be told from another (the API server ends a broken answer like a whole one), so a log counts as read to
  * its end only when two requests in a row, made after the container had ended, found the same end.
  */
-import { Fault, isFault } from "../../../mod/fault.ts";
+import { Fault, type FaultCode, isFault } from "../../../mod/fault.ts";
 import type { Clock, Log, LogOptions, LogPiece } from "../../../mod/ports.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { LogArchive } from "./archive.ts";
@@ -46,6 +46,11 @@ const SILENCE_MS = 60_000;
 const MISSING_TRIES = 4;
 /** A way that stays broken: asked so often, about half a minute, where nothing is being followed. */
 const FAILED_TRIES = 10;
+/** The runtime may still be writing what it had in hand when the container ended; on a busy node it was seen late. */
+const SETTLE_MS = 1000;
+const FRESH_MS = 15_000;
+/** What asking again does not change. */
+const PERMANENT: ReadonlySet<FaultCode> = new Set<FaultCode>(["denied", "conflict", "internal"]);
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -104,6 +109,8 @@ export async function* readRunLog(
     const end: PassEnd = yield* readPass({ ...pass, ...hasEnded && settled ? { settled } : {} }, signal);
     at = end.at;
     if (formatCursor(at) !== before) tries.forget();
+    // What agrees must come in a row.
+    if (end.kind !== "read") settled = undefined;
     switch (end.kind) {
       case "read":
         if (end.isMissed) {
@@ -118,16 +125,24 @@ export async function* readRunLog(
           done.add(pod.uid);
           settled = undefined;
           tries.forget();
-        } else settled = { cursor: formatCursor(at), rest: end.rest };
+        } else {
+          settled = { cursor: formatCursor(at), rest: end.rest };
+          if (isFresh(pod, source.clock)) await source.clock.sleep(SETTLE_MS, signal);
+        }
         break;
-      case "missing":
-        if (hasEnded && tries.count() >= MISSING_TRIES) {
-          source.log("debug", "log.missing", { runId: source.runId, reason: end.fault.message });
-          done.add(pod.uid);
-          isLost = hadRun(pod);
-          tries.forget();
-        } else await tries.failed(end.fault, options.follow && !isOver, true);
+      case "missing": {
+        const mayCome = !hasEnded && options.follow && !isOver;
+        if (mayCome || tries.count() < MISSING_TRIES) {
+          await tries.failed(end.fault, true);
+          break;
+        }
+        if (!hasEnded && !isOver) return yield { kind: "end", reason: "not-following", cursor: formatCursor(at) };
+        source.log("debug", "log.missing", { runId: source.runId, reason: end.fault.message });
+        done.add(pod.uid);
+        isLost = hadRun(pod);
+        tries.forget();
         break;
+      }
       case "failed":
         await tries.failed(end.fault, options.follow && !isOver);
     }
@@ -152,6 +167,11 @@ function hasLog({ main, phase }: PodFacts, isOver: boolean): boolean {
 /** A container that could not be started has no log to lose; of one whose status the kubelet lost nobody knows. */
 function hadRun({ main }: PodFacts): boolean {
   return main?.startedAt !== undefined || main?.reason === "ContainerStatusUnknown";
+}
+
+/** Ended just now; by the node's clock, which may differ by as much from ours either way. */
+function isFresh({ main }: PodFacts, clock: Clock): boolean {
+  return main?.finishedAt === undefined || Math.abs(clock.now() - Date.parse(main.finishedAt)) < FRESH_MS;
 }
 
 /** From the archive, or the end that says so. */
@@ -186,11 +206,10 @@ function createTries({ clock, log, runId }: RunLogSource, signal: AbortSignal) {
     },
     count: () => ++failures,
     /** Waits before the next try; throws what asking again cannot change, and the rest when patience is over. */
-    async failed(error: unknown, isPatient: boolean, isExpected = false): Promise<"again"> {
+    async failed(error: unknown, isPatient: boolean): Promise<"again"> {
       signal.throwIfAborted();
       if (!isFault(error)) throw error;
-      const mayPass = isExpected || isFault(error, "unavailable") || isFault(error, "busy");
-      if (!mayPass || (!isPatient && !isExpected && ++failures >= FAILED_TRIES)) throw error;
+      if (PERMANENT.has(error.code) || (!isPatient && ++failures >= FAILED_TRIES)) throw error;
       log("debug", "log.retry", { runId, reason: error.message });
       await pause();
       return "again";

@@ -69,6 +69,8 @@ export function createSlots({ dialect, schedules, store, feed, clock, log, life 
     if (open.some((slot) => slot > held.minted)) {
       const object = await schedules.find(pipelineId, life);
       const last = object && dialect.lastSlot(object);
+      const trouble = object && dialect.scheduleTrouble(object);
+      if (trouble !== undefined) log("error", "engine.schedule", { pipelineId, reason: trouble });
       if (last !== undefined) held.minted = Math.max(held.minted, Date.parse(last));
     }
     held.from = latest;

@@ -102,6 +102,16 @@ export function hasEnded(pod: PodFacts): boolean {
   return pod.phase === "Failed" || pod.phase === "Succeeded" || pod.main?.state === "terminated";
 }
 
+/** True for a pod whose volumes are there: a container has begun, or says itself what keeps it from it. */
+export function hasBegun({ startTime, resolve, main, others }: PodFacts): boolean {
+  return startTime !== undefined &&
+    [resolve, main, ...others].some((container) =>
+      container !== undefined && (container.state !== "waiting" || !BEING_MADE.includes(container.reason ?? ""))
+    );
+}
+
+const BEING_MADE = ["", "ContainerCreating", "PodInitializing"];
+
 /**
  * A process that was killed from outside while its pod is not yet done: the pod will say why (evicted, past its
  * deadline, its node going away), a moment later.
@@ -167,8 +177,8 @@ function diagnosticsOf({ pod }: Standing, run: RunFacts, { lastLines, events }: 
     engine: [run.reason, run.message].filter(Boolean).join(": ") || undefined,
     events: events && events.length > 0 ? events.join("; ") : undefined,
   };
-  // The engine's own message changes while it makes up its mind; where a container decided it is of no interest.
-  if (exited) facts.engine = undefined;
+  // These change while the engine and the pod make up their minds; where a container decided they are of no interest.
+  if (exited) facts.engine = facts.podPhase = undefined;
   return defined({
     exitCode: exited?.exitCode,
     lastLines,

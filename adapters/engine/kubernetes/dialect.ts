@@ -69,6 +69,7 @@ export const kubernetesDialect: Dialect = {
   ending,
   timeToLive: (seconds) => ({ spec: { ttlSecondsAfterFinished: seconds } }),
   scheduleTrouble: () => undefined,
+  ownLines: () => () => false,
   lastSlot(object) {
     const read = CronJob.safeParse(object);
     const at = read.success ? timeOf(read.data.status?.lastScheduleTime) : undefined;

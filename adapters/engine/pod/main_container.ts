@@ -118,7 +118,8 @@ function envOf(settings: PodSettings, shape: Shape, { job, delivery }: Definitio
   // In the order of their names: an object that was stored and read again need not keep another.
   const wire = Object.entries(job.env ?? {}).sort(([a], [b]) => a < b ? -1 : 1)
     .filter(([name]) => !isOurs(name) && !before.some((ours) => ours.name === name))
-    .map(([name, value]) => ({ name, value }));
+    // Kubernetes reads $(NAME) as another variable's value, and $$ as $: what comes from afar is data.
+    .map(([name, value]) => ({ name, value: value.replaceAll("$", "$$$$") }));
   return oursAfter([...before, ...wire]);
 }
 

@@ -43,7 +43,14 @@ interface OpenWatch {
 }
 
 const GONE = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", reason: "Expired", code: 410 };
-const NOT_PASSED_ON = ["host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding"];
+const NOT_PASSED_ON = [
+  "host",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "content-encoding",
+  "accept-encoding",
+];
 
 /** A proxy to the API server of `config`; who asks is said by the client's own token. */
 export async function startApiProxy(config: ClusterConfig): Promise<ApiProxy> {

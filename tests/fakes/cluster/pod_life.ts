@@ -84,13 +84,13 @@ export function startPodLife(
     }
   }
 
-  async function container({ name }: Container, work: (process: Process) => Promise<Outcome>, isDeaf = false) {
+  async function container({ name }: Container, work: (own: Process) => Promise<Outcome>, isDeaf = false) {
     const startedAt = shop.now();
     const log = createContainerLog(shop.clock.now);
     logs.set(name, log);
     state(name, { running: { startedAt } });
     const stopped = isDeaf ? killed : ended;
-    const process: Process = {
+    const own: Process = {
       print: (...lines) => log.write(lines),
       printRest: (text) => log.write([text], { unterminated: true }),
       document: () => documentOf(),
@@ -100,7 +100,7 @@ export function startPodLife(
         throw new Error("for ever is over");
       },
     };
-    const exit = await work(process).catch((error): Outcome => {
+    const exit = await work(own).catch((error): Outcome => {
       if (!stopped.aborted || shop.life.aborted) throw error;
       return { exitCode: isDeaf || ending?.reason === "DeadlineExceeded" ? 137 : 143 };
     });
@@ -130,9 +130,9 @@ export function startPodLife(
       shop.after(SOON_MS, () => end({ reason: "Evicted", message, graceSeconds: 0 }));
     }
     const behaviour = behaviourOf(envOf(pods.get(name), job)["BEHAVIOUR"]);
-    return await container(job, async (process) => {
-      if (trouble !== "oom") return await behave(behaviour, process);
-      await process.sleep(SOON_MS);
+    return await container(job, async (own) => {
+      if (trouble !== "oom") return await behave(behaviour, own);
+      await own.sleep(SOON_MS);
       return { exitCode: 137, reason: "OOMKilled" };
     }, behaviour.does === "ignore-term");
   }
@@ -151,8 +151,8 @@ export function startPodLife(
     deadline(pods.get(name)?.spec.activeDeadlineSeconds);
     await mounted();
     for (const init of initContainers) {
-      const { exitCode } = await container(init, async (process) => {
-        await process.sleep(STEP_MS);
+      const { exitCode } = await container(init, async (own) => {
+        await own.sleep(STEP_MS);
         if (init.name !== RESOLVE || trouble !== "init-failed") return { exitCode: 0 };
         const message = { code: "SecretNotFound", message: 'Cannot read secret "db/password": no such secret' };
         return { exitCode: 1, message: JSON.stringify(message) };
@@ -165,9 +165,9 @@ export function startPodLife(
     if (regular === undefined) return;
     const over = Promise.withResolvers<void>();
     const sidecars = spec.containers.filter((each) => each !== regular).map((sidecar) =>
-      container(sidecar, async (process) => {
-        await Promise.race([over.promise, process.sleepForEver()]);
-        await process.sleep(STEP_MS).catch(() => {});
+      container(sidecar, async (own) => {
+        await Promise.race([over.promise, own.sleepForEver()]);
+        await own.sleep(STEP_MS).catch(() => {});
         return { exitCode: 0 };
       }, true)
     );
