@@ -49,6 +49,7 @@ try {
   const idle = await measure(path, empty), busy = await measure(path, full);
   const more = busy.mib - idle.mib;
   say("", "empty", `${FINISHED + LIVE} runs`, "", "");
+  say("exec to all known, ms", idle.listed.toFixed(0), busy.listed.toFixed(0));
   say("exec to complete snapshot, ms", idle.ms.toFixed(0), busy.ms.toFixed(0));
   say(
     "memory (VmRSS) at snapshot, MiB",
@@ -148,7 +149,10 @@ async function seed(namespace: string): Promise<void> {
 }
 
 /** A start of the compiled runner until it has told its snapshot. */
-async function measure(path: string, namespace: string): Promise<{ ms: number; mib: number; peak: number }> {
+async function measure(
+  path: string,
+  namespace: string,
+): Promise<{ ms: number; listed: number; mib: number; peak: number }> {
   const began = performance.now();
   const child = new Deno.Command(path, {
     args: ["run"],
@@ -160,16 +164,17 @@ async function measure(path: string, namespace: string): Promise<{ ms: number; m
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  let text = "";
+  let text = "", listed: number | undefined;
   for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
     text += part;
-    if (text.includes('"snapshot.pipelines"') || text.includes("snapshot.pipelines")) break;
+    listed ??= text.includes("engine.listed") ? performance.now() - began : undefined;
+    if (text.includes("snapshot.runs")) break;
   }
   const ms = performance.now() - began;
   const status = await Deno.readTextFile(`/proc/${child.pid}/status`).catch(() => "");
   const mib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? NaN) / 1024;
   child.kill("SIGKILL");
   await child.status;
-  if (!text.includes("snapshot.pipelines")) throw new Error(`The runner ended:\n${text.slice(-2000)}`);
-  return { ms, mib: mib("VmRSS"), peak: mib("VmHWM") };
+  if (!text.includes("snapshot.runs")) throw new Error(`The runner ended:\n${text.slice(-2000)}`);
+  return { ms, listed: listed ?? NaN, mib: mib("VmRSS"), peak: mib("VmHWM") };
 }

@@ -63,7 +63,7 @@ export function createClusterAccess(config: ClusterConfig, options: AccessOption
         "content-type": verb === "patch" ? patchTypeOf(body) : "application/json",
       },
     },
-    ...body === undefined ? {} : { body: JSON.stringify(body) },
+    ...body === undefined ? {} : { body: written(body) },
     timeoutMs,
   });
 
@@ -164,6 +164,17 @@ export function createClusterAccess(config: ClusterConfig, options: AccessOption
     renew: () => transport.renew(),
     close: () => transport.close(),
   };
+}
+
+/**
+ * As the server itself would write it (https://pkg.go.dev/encoding/json#HTMLEscape). What it keeps as it was sent (a
+ * ControllerRevision's data) it rewrites so at a patch, and then refuses the patch because immutable bytes changed.
+ */
+function written(body: unknown): string {
+  return JSON.stringify(body).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** A list of operations is a JSON Patch (RFC 6902), an object a merge patch (RFC 7396). */

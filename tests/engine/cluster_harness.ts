@@ -16,6 +16,7 @@ import type { Job } from "../../mod/job.ts";
 import { runName } from "../../mod/names.ts";
 import type { Log } from "../../mod/ports.ts";
 import type { Behaviour, EngineHarness } from "../contract/engine.ts";
+import { until } from "../wait.ts";
 import type { ClusterWorld } from "./cluster_world.ts";
 import { envOf, SCRIPTS } from "./local_harness.ts";
 
@@ -94,9 +95,15 @@ export function makeClusterHarness(
       await remove(dialect.runs, (await objectOf(runId)).metadata.name);
     },
     async loseLog(runId) {
-      const { name } = (await objectOf(runId)).metadata;
-      const pods = await Array.fromAsync(admin.list(at(PODS), { labelSelector: dialect.podsOf(name) }, never));
-      for (const { metadata } of pods) await remove(PODS, metadata.name, 0);
+      // An engine that has not yet seen the end makes another pod of one that is gone.
+      const { metadata: { name } } = await until("the engine has seen the end", async () => {
+        const object = await objectOf(runId);
+        return ["succeeded", "failed"].includes(dialect.facts(object)?.phase ?? "") && object;
+      });
+      const pods = () => Array.fromAsync(admin.list(at(PODS), { labelSelector: dialect.podsOf(name) }, never));
+      for (const { metadata } of await pods()) await remove(PODS, metadata.name, 0);
+      // Its controller's finalizer may hold a pod for a moment.
+      await until("the pods are gone", async () => (await pods()).length === 0);
     },
     schedule: world.schedule,
     toSlot: world.toSlot,

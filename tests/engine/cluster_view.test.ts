@@ -138,6 +138,19 @@ const TABLE: readonly [seen: string, facts: RunFacts, pods: PodFacts[], state: s
   ],
   ["stopped by us", run({}, { endedBy: "stop" }), [failed(exited(143))], "stopped", "Stopped"],
   ["stopped by us, and its process is still at it", run({}, { endedBy: "stop" }), [pod({ main: running })], "running"],
+  [
+    "stopped, the engine has done its part, and the process ignores it",
+    run({ phase: "failed", shutdown: true }, { endedBy: "stop" }),
+    [pod({ main: running })],
+    "running",
+  ],
+  [
+    "the same, and it was given up: it goes with its object",
+    run({ phase: "failed", shutdown: true }, { endedBy: "stop", removed: true }),
+    [pod({ main: running })],
+    "stopped",
+    "Stopped",
+  ],
   ["stopped too late: it had ended well", run({}, { endedBy: "stop" }), [pod({ main: exited(0) })], "success"],
   ["ended by its deadline", run({}, { endedBy: "deadline" }), [failed(exited(143))], "failed", "DeadlineExceeded"],
   [
@@ -194,7 +207,10 @@ const anyRun = fc.record({
   shutdown: fc.boolean(),
   endedBy: fc.constantFrom(undefined, "stop", "deadline", "Unschedulable"),
   retries: fc.nat(2),
-}).map(({ phase, shutdown, endedBy, retries }) => run({ phase, shutdown }, { retries, ...endedBy ? { endedBy } : {} }));
+  removed: fc.boolean(),
+}).map(({ phase, shutdown, endedBy, ...marked }) =>
+  run({ phase, shutdown }, { ...marked, ...endedBy ? { endedBy } : {} })
+);
 
 Deno.test({ name: "run: laws that hold whatever the cluster shows", ...safe }, () => {
   fc.assert(fc.property(anyRun, fc.array(anyPod, { maxLength: 4 }), (facts, pods) => {
@@ -210,7 +226,9 @@ Deno.test({ name: "run: laws that hold whatever the cluster shows", ...safe }, (
       main?.state === "running" && phase !== "Failed" && phase !== "Succeeded"
     );
     assert.ok(!isTerminal(standing.state) || endedWell || engineEnded || !isRunning);
-    if (engineEnded) assert.ok(isTerminal(standing.state));
+    // What was told to end lingers for as long as its process does, until it is given up.
+    const mayLinger = isRunning && !facts.marks.removed && (facts.marks.endedBy !== undefined || facts.shutdown);
+    if (engineEnded) assert.ok(isTerminal(standing.state) || mayLinger);
     if (standing.state === "stopped") assert.ok(facts.marks.endedBy === "stop" || facts.shutdown);
     if (standing.state === "failed") assert.ok(standing.reason);
     // The order in which the API server tells of pods means nothing.

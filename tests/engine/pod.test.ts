@@ -205,7 +205,7 @@ const programs: [string, World, Partial<Job>, string[] | undefined, string[] | u
       type: "canary",
       document: "{}",
     },
-    undefined,
+    ["/usr/local/bin/hybrid-runner"],
     ["version"],
   ],
 ];

@@ -5,6 +5,7 @@ import { isTerminal } from "../../../mod/run.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { ApiObject } from "../../cluster/target.ts";
 import type { Dialect, EndingWrite } from "./dialect.ts";
+import type { RunFacts } from "./facts.ts";
 import type { Look, Looks } from "./look.ts";
 import { ANNOTATIONS } from "./marks.ts";
 import type { Store } from "./store.ts";
@@ -50,6 +51,9 @@ export function createEndings({ access, namespace, dialect, looks, store, clock 
         [ANNOTATIONS.endedMessage]: message.slice(0, 2000),
         [ANNOTATIONS.endedAt]: new Date(clock.now()).toISOString(),
       };
+      // The engine has done all that it does and the process goes on (Argo kills from within, where a first process is
+      // immune): it goes with the object, which goes once its end is told.
+      if (harder && hasGivenUp(facts)) annotations[ANNOTATIONS.removed] = "true";
       // While it mounts volumes and pulls images the kubelet heeds no deadline, for minutes; there is no log to keep yet.
       const pods = look.pods.filter((pod) => !hasEnded(pod))
         .map((pod) => ({ name: pod.name, started: !harder && hasBegun(pod) }));
@@ -71,4 +75,8 @@ export function createEndings({ access, namespace, dialect, looks, store, clock 
       return await looks.at(newest, signal);
     },
   };
+}
+
+function hasGivenUp({ phase }: RunFacts): boolean {
+  return phase === "succeeded" || phase === "failed";
 }

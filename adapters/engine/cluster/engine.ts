@@ -86,7 +86,7 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
   const schedules = createSchedules(options);
   const slots = createSlots({ ...base, schedules });
   const pipelines = createPipelines({ ...base, deployments, schedules, looks, endings, slots });
-  const start = createStarter({ ...base, deployments, looks });
+  const start = createStarter({ ...base, deployments, looks, ready: (signal) => watches.ready(signal) });
   const releases = createReleases({ ...base, looks, perPipeline });
   const judge = createJudge({ ...base, looks, endings });
   const watches = startWatches(base);
@@ -190,24 +190,35 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
   };
 
   async function acknowledge(runId: string, signal: AbortSignal): Promise<void> {
-    const object = await looks.byRunId(runId, signal);
-    if (object === undefined) return store.forget(runId);
-    const marks = marksOf(object), { name, uid } = object.metadata;
-    if (marks?.acknowledged) return store.forget(runId);
-    const run = await looks.view(object, signal);
+    const entry = store.byRunId(runId);
+    // What was told as ended needs no look: that is what was acknowledged.
+    const object = entry?.final ? undefined : await looks.byRunId(runId, signal);
+    const run = object && await looks.view(object, signal);
     if (run !== undefined && !isTerminal(run.state)) {
       throw new Fault("conflict", `Cannot acknowledge run ${runId}: it has not ended`);
     }
+    const marks = entry?.final ? entry.facts.marks : object && marksOf(object);
+    const { name, uid } = entry?.final ? entry.facts : object?.metadata ?? {};
     try {
-      if (marks?.removed) {
-        await access.delete({ ...runs, name }, { propagationPolicy: "Background", preconditions: { uid } }, signal);
-      } else {
-        const metadata = { labels: { [LABELS.acknowledged]: "true" } };
-        await access.patch({ ...runs, name }, { ...dialect.timeToLive(ttlSeconds), metadata }, signal);
+      if (name !== undefined && uid !== undefined && !marks?.acknowledged) {
+        await mark(name, uid, marks?.removed ?? false, signal);
       }
     } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
+      // Gone, or another object of that name by now.
+      if (!isFault(error, "not_found") && !isFault(error, "conflict")) throw error;
     }
     store.forget(runId);
+  }
+
+  /** Of a pipeline that was removed nothing stays behind. */
+  async function mark(name: string, uid: string, isRemoved: boolean, signal: AbortSignal): Promise<void> {
+    const target = { ...runs, name };
+    let removed = isRemoved;
+    if (!removed) {
+      const metadata = { uid, labels: { [LABELS.acknowledged]: "true" } };
+      const answer = await access.patch(target, { ...dialect.timeToLive(ttlSeconds), metadata }, signal);
+      removed = marksOf(answer)?.removed ?? false;
+    }
+    if (removed) await access.delete(target, { propagationPolicy: "Background", preconditions: { uid } }, signal);
   }
 }

@@ -54,6 +54,8 @@ export interface PodFacts {
   message?: string;
   startTime?: string;
   node?: string;
+  /** Between SIGTERM and SIGKILL, seconds. */
+  graceSeconds?: number;
   /** Why it is not scheduled, where the scheduler says so. */
   unschedulable?: string;
   /** The job's container; absent before the kubelet has said anything of it. */
@@ -86,6 +88,7 @@ const Pod = z.object({
   metadata: z.object({ creationTimestamp: z.string(), deletionTimestamp: text }),
   spec: z.object({
     nodeName: text,
+    terminationGracePeriodSeconds: z.optional(z.number()),
     containers: z.array(z.object({ name: z.string(), image: z.optional(z.string()) })),
   }),
   status: z.optional(z.object({
@@ -124,6 +127,7 @@ export function podFacts(object: ApiObject): PodFacts | undefined {
       message: status.message,
       startTime: status.startTime,
       node: spec.nodeName,
+      graceSeconds: spec.terminationGracePeriodSeconds,
       main,
       resolve,
       disrupted,

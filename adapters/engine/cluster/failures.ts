@@ -159,7 +159,7 @@ const WAITING: Readonly<
     says: ({ name, message }) => `The container "${name}" cannot be made: ${message ?? "no reason given"}`,
   },
   CreateContainerError: {
-    hopeless: () => false,
+    hopeless: ({ message = "" }) => /no command specified/.test(message),
     says: ({ name, message }) => `The container "${name}" cannot be made: ${message ?? "no reason given"}`,
   },
   CrashLoopBackOff: {
@@ -184,6 +184,12 @@ const MESSAGES: readonly { sign: RegExp; code: string; says: string; hopeless: b
     sign: /serviceaccounts? "[^"]*" not found|error looking up service account/i,
     code: "ServiceAccountMissing",
     says: "The pod's service account does not exist; create it, or set INGESTION_SERVICE_ACCOUNT_NAME",
+    hopeless: true,
+  },
+  {
+    sign: /failed to look-up entrypoint/i,
+    code: "CommandUnknown",
+    says: "Argo cannot find out what the image runs; set command of its pipeline type",
     hopeless: true,
   },
   { sign: /exceeded quota/i, code: "QuotaExceeded", says: "The namespace's quota is used up", hopeless: false },

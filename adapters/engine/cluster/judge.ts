@@ -39,14 +39,16 @@ const SUSPICIOUS_MS = 3_000;
 const EVENTS_MS = 7_000;
 /** The engine's own deadline goes first: it keeps pod and log. */
 const DEADLINE_SLACK_MS = 5_000;
-/** What was asked to end and has not by then is ended the harder way; longer than any usual grace. */
-const HARDER_MS = 120_000;
+/** What was asked to end and has not so long after its grace is ended the harder way. */
+const HARDER_SLACK_MS = 20_000;
+/** Kubernetes' own, where a pod does not say. */
+const GRACE_SECONDS = 30;
 
 /** A judge who has seen nothing yet. */
 export function createJudge(options: JudgeOptions): Judge {
   const { looks, endings, store, startDeadlineSeconds, clock, log, life } = options;
   const asked = new Map<string, number>();
-  const hardened = new Set<string>();
+  const hardened = new Map<string, number>();
 
   async function end(entry: Entry, by: string, message: string, harder = false): Promise<void> {
     const { name, uid, marks } = entry.facts;
@@ -73,8 +75,10 @@ export function createJudge(options: JudgeOptions): Judge {
     const now = clock.now();
     const { endedBy, endedAt, deadlineSeconds } = facts.marks;
     if (endedBy !== undefined) {
-      if (now - Date.parse(endedAt ?? facts.created) < HARDER_MS || hardened.has(facts.uid)) return;
-      hardened.add(facts.uid);
+      const grace = Math.max(0, ...entry.pods.map(({ graceSeconds = GRACE_SECONDS }) => graceSeconds));
+      const since = Math.max(Date.parse(endedAt ?? facts.created), hardened.get(facts.uid) ?? 0);
+      if (now - since < grace * 1000 + HARDER_SLACK_MS) return;
+      hardened.set(facts.uid, now);
       return await end(entry, endedBy, "its pods do not end", true);
     }
     if (facts.phase === "held") return;

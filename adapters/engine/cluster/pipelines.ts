@@ -101,14 +101,15 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
     const made = await deployments.create(job, prepared, digest, signal);
     // A repeat must not undo what a toggle of the same revision said; there can be none.
     const next = { ...made, enabled: job.enabled };
+    let confirmed: Deployment;
     try {
       await schedules.settle(next, signal);
+      confirmed = await deployments.confirm(made, revision, job.enabled, signal);
     } catch (error) {
       // Nothing half-made stays: the revision goes, and the schedule runs what it ran before.
       if (!made.ready && isFault(error) && error.code !== "unavailable") await undo(made, held, signal);
       throw error;
     }
-    const confirmed = await deployments.confirm(made, revision, job.enabled, signal);
     slots.follow(confirmed);
     await prune(pipelineId, signal).catch((error) => log("warn", "engine.prune", { pipelineId, error }));
     return viewOf(confirmed, await schedules.find(pipelineId, signal));
@@ -117,6 +118,7 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
   async function undo(made: Deployment, held: Deployment | undefined, signal: AbortSignal): Promise<void> {
     try {
       if (held) await schedules.settle(held, signal);
+      else await schedules.remove(made.pipelineId, signal);
       await deployments.remove(made, signal);
     } catch (error) {
       log("warn", "engine.undo", { pipelineId: made.pipelineId, error });
@@ -134,7 +136,16 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
       throw new Fault("conflict", `Cannot ${verb} pipeline "${pipelineId}": ${reason}`);
     }
     const next = await deployments.confirm(held, revision, on, signal);
-    await schedules.settle(next, signal);
+    try {
+      await schedules.settle(next, signal);
+    } catch (error) {
+      // What was not done is not on record as done.
+      if (isFault(error) && error.code !== "unavailable") {
+        await deployments.confirm(held, held.commandRevision, held.enabled, signal)
+          .catch((error) => log("warn", "engine.undo", { pipelineId, error }));
+      }
+      throw error;
+    }
     slots.follow(next);
     return viewOf(next, await schedules.find(pipelineId, signal));
   }

@@ -24,6 +24,8 @@ export interface StarterOptions extends PlanOptions {
   deployments: Deployments;
   looks: Looks;
   store: Store;
+  /** Resolves when all runs are known; rejects where they cannot be. */
+  ready(signal: AbortSignal): Promise<void>;
   clock: Clock;
 }
 
@@ -121,7 +123,7 @@ export function createStarter(options: StarterOptions): Starter {
     if (there !== undefined) return await adopt(there, digest, request, signal);
 
     // What must wait is only known once all runs are.
-    if (!dialect.hasMutex) await store.ready(signal);
+    if (!dialect.hasMutex) await options.ready(signal);
     // Rises with every start: the order in which runs of a pipeline get their turn.
     newest = Math.max(newest + 1, clock.now(), Date.parse(request.received));
     const accepted = new Date(newest).toISOString();

@@ -43,7 +43,9 @@ export function standingOf(run: RunFacts, pods: readonly PodFacts[]): Standing {
   const engineEnded = run.phase === "succeeded" || run.phase === "failed";
   const failed = attempts.filter(hasEnded).length;
   const exhausted = last !== undefined && !isLive && (failed > retries || endedBy !== undefined);
-  if (engineEnded || exhausted) {
+  // What was told to end is over when its process is; not when the engine has done its part, for a job may ignore SIGTERM.
+  const lingers = (endedBy !== undefined || run.shutdown) && !run.marks.removed && attempts.some(isAtWork);
+  if ((engineEnded && !lingers) || exhausted) {
     const finishedAt = last?.main?.finishedAt ?? run.finishedAt ?? endedAt;
     const ended = { ...since, ...defined({ pod: last, finishedAt }) };
     if (endedBy === "stop" || (endedBy === undefined && run.shutdown)) {
@@ -111,6 +113,10 @@ export function hasBegun({ startTime, resolve, main, others }: PodFacts): boolea
 }
 
 const BEING_MADE = ["", "ContainerCreating", "PodInitializing"];
+
+function isAtWork(pod: PodFacts): boolean {
+  return pod.main?.state === "running" && !hasEnded(pod);
+}
 
 /**
  * A process that was killed from outside while its pod is not yet done: the pod will say why (evicted, past its

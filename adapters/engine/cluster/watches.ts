@@ -28,6 +28,8 @@ export interface WatchesOptions {
 export interface Watches {
   /** What a watch met with last; undefined while both are well. */
   trouble(): string | undefined;
+  /** Resolves when both have listed. Faults: what keeps one from it that waiting does not mend (a right, a namespace). */
+  ready(signal: AbortSignal): Promise<void>;
   /** Resolves when both have ended. */
   done: Promise<unknown>;
 }
@@ -39,7 +41,8 @@ const PAGE = 100;
 /** Starts them: pods are listed once all runs are, so that the pods of acknowledged runs are known as such. */
 export function startWatches(options: WatchesOptions): Watches {
   const { agentId, access, namespace, dialect, store, clock, log, random, life } = options;
-  const troubles = new Map<string, string>();
+  const troubles = new Map<string, unknown>();
+  const waiting = new Set<(error: unknown) => void>();
   const runsListed = Promise.withResolvers<void>();
   life.addEventListener("abort", () => runsListed.resolve(), { once: true });
 
@@ -59,8 +62,12 @@ export function startWatches(options: WatchesOptions): Watches {
         }
       } catch (error) {
         if (life.aborted) return;
-        if (troubles.get(name) !== reasonOf(error)) log("error", "engine.watch", { loop: name, error });
-        troubles.set(name, reasonOf(error));
+        const before = troubles.get(name);
+        if (before === undefined || reasonOf(before) !== reasonOf(error)) {
+          log("error", "engine.watch", { loop: name, error });
+        }
+        troubles.set(name, error);
+        for (const refuse of waiting) refuse(error);
         await clock.sleep(AGAIN_MS, life).catch(() => {});
       }
     }
@@ -77,7 +84,20 @@ export function startWatches(options: WatchesOptions): Watches {
     options.polls ? listAgain : listAndWatch,
   );
   const pods = runsListed.promise.then(() => follow({ ...PODS, namespace }, selectorOf(own), store.pod));
-  return { trouble: () => [...troubles.values()][0], done: Promise.all([runs, pods]) };
+  return {
+    trouble: () => [...troubles.values()].map(reasonOf)[0],
+    async ready(signal) {
+      for (const error of troubles.values()) throw error;
+      const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
+      waiting.add(refuse);
+      try {
+        await Promise.race([store.ready(signal), refused]);
+      } finally {
+        waiting.delete(refuse);
+      }
+    },
+    done: Promise.all([runs, pods]),
+  };
 }
 
 /** The same sequence without a watch: everything, `listed`, then what a new list every few seconds shows as changed. */

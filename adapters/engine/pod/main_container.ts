@@ -4,7 +4,7 @@ import type { JobKind } from "../../../mod/run.ts";
 import type { Container, EnvVar, VolumeMount } from "../cluster/manifest.ts";
 import { CANARY, imageOf, isOpenMetadata } from "./delivery.ts";
 import { API_TOKEN_PATH, API_TOKEN_VOLUME, CONFIG_PATH, CONFIG_VOLUME, DOCUMENT_VOLUME, MAIN } from "./names.ts";
-import { MOUNTS, TERMINATION_LOG, TMP_VOLUME } from "./names.ts";
+import { MOUNTS, PROGRAM, TERMINATION_LOG, TMP_VOLUME } from "./names.ts";
 import type { Definition, Placement } from "./port.ts";
 import { isOnlyForResolve, PROVIDERS } from "./providers.ts";
 import { resourcesOf } from "./resources.ts";
@@ -54,7 +54,7 @@ export function mainContainer(
     name: MAIN,
     image,
     ...shape.imagePullPolicy === undefined ? {} : { imagePullPolicy: shape.imagePullPolicy },
-    ...canary ? { args: ["version"] } : programOf(settings, shape, job.kind, image),
+    ...canary ? { command: [PROGRAM], args: ["version"] } : programOf(settings, shape, job.kind, image),
     env: canary ? oursAfter(oursBefore(job, placement)) : envOf(settings, shape, { job, delivery }, placement),
     resources: canary
       ? RUNNER_RESOURCES

@@ -6,6 +6,8 @@ export const DOCUMENT_KEY = "document";
 export const MAIN = "main";
 /** Our init container, which resolves references. */
 export const RESOLVE = "resolve";
+/** Where our own image has its program: Argo asks a registry for the entry point of a container that names no command. */
+export const PROGRAM = "/usr/local/bin/hybrid-runner";
 /** Where the job finds its document, resolved; a folder of its own in memory. */
 export const CONFIG_PATH = "/hybrid-runner/config";
 /** The volume with the service account's token, where the pod as a whole gets none, and where it is mounted. */
@@ -20,6 +22,12 @@ export const CONFIG_VOLUME = "hybrid-runner-config";
 export const TMP_VOLUME = "hybrid-runner-tmp";
 /** Volume names that the settings cannot take. */
 export const OUR_VOLUMES: readonly string[] = [DOCUMENT_VOLUME, CONFIG_VOLUME, TMP_VOLUME, API_TOKEN_VOLUME];
+
+/**
+ * Where this runner's own image has its program. Said where the image is a job's: Argo would otherwise ask the registry
+ * for the image's entrypoint, which an air-gapped cluster cannot.
+ */
+export const RUNNER_PROGRAM = "/usr/local/bin/hybrid-runner";
 
 /** Folders of ours in the pod. */
 export const MOUNTS = { config: "/hybrid-runner", document: "/hybrid-runner-document", token: API_TOKEN_PATH } as const;

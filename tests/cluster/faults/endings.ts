@@ -1,6 +1,6 @@
 /** Runs that we end: by a stop or by a deadline, whatever they are at, and whatever becomes of the runner meanwhile. */
 import assert from "node:assert/strict";
-import { within } from "../../wait.ts";
+import { until, within } from "../../wait.ts";
 import { calls } from "../journey/api_call.ts";
 import { UNSCHEDULABLE } from "../journey/job.ts";
 import type { ClusterJourney, Scenario } from "../journey/journey.ts";
@@ -14,7 +14,7 @@ export const ENDINGS: readonly Scenario[] = [
 ];
 
 async function stopped(journey: ClusterJourney): Promise<void> {
-  const { rest, measured } = journey;
+  const { engine, rest, measured } = journey;
   await rest.put("one", { gate: "closed" }, { maxActiveRuns: 1 });
   await rest.put("nowhere", {}, { type: UNSCHEDULABLE });
   await rest.put("deaf", { term: "ignored" });
@@ -30,8 +30,20 @@ async function stopped(journey: ClusterJourney): Promise<void> {
     await rest.stop(runId);
     const { state } = await rest.ended(runId);
     measured(`${what}: ${state} ${((performance.now() - at) / 1000).toFixed(1)} s after the stop`);
+    return performance.now();
   };
-  await Promise.all([timed("waits", waiting), timed("unschedulable", nowhere), timed("ignores TERM", deaf)]);
+  const [, , ended] = await Promise.all([
+    timed("waits", waiting),
+    timed("unschedulable", nowhere),
+    timed("ignores TERM", deaf),
+  ]);
+  // Argo itself never gets it down: its object goes, and the pod with it.
+  await until("the end of the process that ignores TERM", async () => {
+    const { pods } = await journey.objects();
+    const main = pods.filter(({ metadata }) => metadata.labels?.["hybrid-runner.dev/run"] === deaf);
+    return main.every((pod) => /"phase":"(Succeeded|Failed)"/.test(JSON.stringify(pod["status"])));
+  }, { patienceMs: 30_000, lookMs: 300 });
+  measured(`ignores TERM: its process was gone ${((performance.now() - ended) / 1000).toFixed(1)} s after it was told`);
   assert.equal((await rest.detail(holder)).state, "running", "who holds the mutex is not concerned");
   await timed("runs", holder);
   await rest.runIs(next, "running");
@@ -45,6 +57,7 @@ async function stopped(journey: ClusterJourney): Promise<void> {
       [next]: { state: "success" },
     },
     pipelines: { one: {}, nowhere: {}, deaf: {} },
+    gone: engine === "argo" ? [deaf] : [],
   });
 }
 

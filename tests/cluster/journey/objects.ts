@@ -32,7 +32,7 @@ export interface RunObject {
 /** All kinds, by their resource. */
 export interface Objects {
   runs: RunObject[];
-  schedules: ApiObject[];
+  schedules: (ApiObject & { engine: Dialect["engine"] })[];
   revisions: ApiObject[];
   secrets: ApiObject[];
   pods: ApiObject[];
@@ -55,10 +55,10 @@ export async function listObjects(
   const labelSelector = selectorOf(ownLabels(agentId));
   const all = (kind: Kind) => listed(admin, at(kind.resource, kind.apiVersion), labelSelector);
   const pods = await all(PODS);
-  const runs: RunObject[] = [], schedules: ApiObject[] = [];
+  const runs: RunObject[] = [], schedules: Objects["schedules"] = [];
   for (const engine of engines) {
     const dialect = DIALECTS[engine];
-    schedules.push(...await all(dialect.schedules));
+    schedules.push(...(await all(dialect.schedules)).map((object) => ({ ...object, engine })));
     for (const object of await all(dialect.runs)) {
       const marks = marksOf(object), scheduledAt = marks?.scheduledAt ?? dialect.slotOf(object);
       if (marks === undefined) throw new Error(`${object.metadata.name} bears no marks: ${JSON.stringify(object)}`);

@@ -1,6 +1,7 @@
 /** Every object of every kind in a namespace, by the API server's own word on which kinds there are. */
 import * as z from "zod/mini";
 import { findCluster } from "../../../adapters/cluster/config.ts";
+import type { World } from "../world.ts";
 
 const Groups = z.object({
   groups: z.array(z.object({ preferredVersion: z.object({ groupVersion: z.string() }) })),
@@ -60,4 +61,10 @@ export async function allObjects(namespace: string): Promise<Record<string, Foun
   } finally {
     client.close();
   }
+}
+
+/** What the runners of a world have made and what belongs to it, as `kind/name`, without what only tells of the past. */
+export async function ourObjects({ namespace }: Pick<World, "namespace">): Promise<string[]> {
+  const objects = await allObjects(namespace);
+  return Object.keys(objects).filter((name) => !name.startsWith("Event/")).sort();
 }

@@ -49,6 +49,10 @@ const PLAIN = `# A document without references, byte for byte\r\n${JSON.stringif
 const INJECTED = (value: string) => JSON.stringify({ note: DOCUMENT, odd: ODD, password: value });
 
 const CASES: Readonly<Record<string, Case>> = {
+  "the runner's own job": {
+    job: { type: "canary", document: `note: ${DOCUMENT}` },
+    wants: (_, log) => Promise.resolve(assert.match(log, /^hybrid-runner /)),
+  },
   "main.py, resolved": {
     job: { type: "metadata", document: openMetadata({ digests }) },
     wants: async (_, log, { runId }) => {

@@ -49,7 +49,11 @@ export interface RunnerOptions {
   rows?: Record<string, unknown>;
   /** Further variables of the runner's environment. */
   env?: Record<string, string>;
+  /** Files that the variables name. */
+  files?: Record<string, string>;
   agentId?: string;
+  /** Another namespace than the world's. */
+  namespace?: string;
   /** Another way to the cluster than the world's own; whoever gives it closes it. */
   access?: ClusterAccess;
 }
@@ -59,7 +63,11 @@ const DIALECTS = { argo: argoDialect, kubernetes: kubernetesDialect } as const;
 const SETTINGS = "/settings.yaml";
 
 /** The pods that a runner of these settings makes in the world. Fault `invalid` for settings that are none. */
-export async function jobPodsOf(world: World, { rows = {}, env = {} }: RunnerOptions = {}, agentId = "test") {
+export async function jobPodsOf(
+  world: World,
+  { rows = {}, env = {}, files = {} }: RunnerOptions = {},
+  agentId = "test",
+) {
   const variables: Record<string, string> = {
     ...{
       AGENT_ID: agentId,
@@ -78,7 +86,10 @@ export async function jobPodsOf(world: World, { rows = {}, env = {} }: RunnerOpt
     ingestion: { pipelineTypes: { default: { imagePullPolicy: "IfNotPresent" }, ...rows } },
   });
   const read = (name: string) => variables[name];
-  const { settings } = await readSettings(read, (path) => path === SETTINGS ? text : Deno.readTextFileSync(path));
+  const { settings } = await readSettings(
+    read,
+    (path) => path === SETTINGS ? text : files[path] ?? Deno.readTextFileSync(path),
+  );
   const place = { engine: world.engine, namespace: world.namespace, env: read };
   return { settings, pods: createJobPods(podSettings(settings, place)) };
 }
@@ -87,7 +98,7 @@ export async function jobPodsOf(world: World, { rows = {}, env = {} }: RunnerOpt
 export async function openRunner(world: World, options: RunnerOptions = {}): Promise<TestRunner> {
   const agentId = options.agentId ?? `test-${crypto.randomUUID()}`;
   const { settings, pods } = await jobPodsOf(world, options, agentId);
-  const { namespace } = world, dialect = DIALECTS[world.engine];
+  const { namespace = world.namespace } = options, dialect = DIALECTS[world.engine];
   const logged: string[] = [], told = new Map<string, Told[]>(), ending = new AbortController();
   const random = { float: Math.random }, clock = systemClock;
   const access = options.access ?? createClusterAccess(world.config, { clock, random, log: () => {} });
