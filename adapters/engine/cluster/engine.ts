@@ -29,7 +29,7 @@ import { createSchedules } from "./schedules.ts";
 import { createSlots } from "./slots.ts";
 import { createStarter } from "./starts.ts";
 import { createStore } from "./store.ts";
-import { inOrder } from "./view.ts";
+import { inOrder, standingOf, viewOf } from "./view.ts";
 import { startWatches } from "./watches.ts";
 
 /** What the engine is made of. */
@@ -139,7 +139,12 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
       perform("remove", pipelineId, signal, () => pipelines.remove(pipelineId, revision, signal)),
     pipelines: (signal) => act("list the pipelines", signal, () => pipelines.pipelines(signal)),
     start: (request, signal) =>
-      perform("start a run of", request.pipelineId, signal, async () => viewed(await start(request, signal), signal)),
+      perform("start a run of", request.pipelineId, signal, async () => {
+        const { object, isNew } = await start(request, signal);
+        // What was done is never told as refused: of a new one no further question is asked.
+        const facts = isNew ? dialect.facts(object) : undefined;
+        return facts ? viewOf(facts, standingOf(facts, [])) : await viewed(object, signal);
+      }),
     stop: (runId, signal) =>
       act(`stop run ${runId}`, signal, async () => {
         const object = await looks.byRunId(runId, signal);

@@ -49,7 +49,7 @@ export function createHealth({ agentId, access, namespace, dialect, store, watch
         return ill(reasonOf(error));
       }
       let live = 0, untouched = 0;
-      for (const { facts, standing, pods, seenAt } of store.entries()) {
+      for (const { facts, standing, pods, seenAt } of store.live()) {
         if (standing.state !== "queued" && standing.state !== "running") continue;
         live++;
         const isUntouched = facts.phase === "pending" && facts.startedAt === undefined && pods.length === 0;

@@ -112,7 +112,7 @@ export function createJudge(options: JudgeOptions): Judge {
 
   return {
     async round() {
-      for (const entry of [...store.entries()]) {
+      for (const entry of [...store.live()]) {
         if (isTerminal(entry.standing.state) || entry.facts.deleting) {
           asked.delete(entry.facts.name);
           continue;

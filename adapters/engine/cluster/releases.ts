@@ -38,7 +38,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   const inHand = new Map<string, Promise<void>>();
 
   async function release(pipelineId: string): Promise<void> {
-    const next = nextOf(livePipelines(store.entries()).get(pipelineId) ?? []);
+    const next = nextOf(livePipelines(store.live()).get(pipelineId) ?? []);
     if (next === undefined) return;
     const { name } = next.facts;
     try {
@@ -55,7 +55,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   return {
     round() {
       if (dialect.hasMutex || life.aborted) return;
-      for (const [pipelineId, entries] of livePipelines(store.entries())) {
+      for (const [pipelineId, entries] of livePipelines(store.live())) {
         if (inHand.has(pipelineId) || nextOf(entries) === undefined) continue;
         const work: Promise<void> = perPipeline.run([pipelineId], () => release(pipelineId), life)
           .catch((error) => void (life.aborted || log("error", "engine.release", { pipelineId, error })))

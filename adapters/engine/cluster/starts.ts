@@ -15,7 +15,13 @@ import { type PlanOptions, requestDigest, runManifest } from "./plans.ts";
 import type { Store } from "./store.ts";
 
 /** Creates the run's object, or finds it. Faults: `conflict`, `not_found`, `invalid`, and those of the access. */
-export type Starter = (request: StartRequest, signal: AbortSignal) => Promise<ApiObject>;
+export type Starter = (request: StartRequest, signal: AbortSignal) => Promise<Started>;
+
+/** The run's object, and whether it was made just now: then nothing can have happened to it yet. */
+export interface Started {
+  object: ApiObject;
+  isNew: boolean;
+}
 
 /** What starting needs. */
 export interface StarterOptions extends PlanOptions {
@@ -72,7 +78,7 @@ export function createStarter(options: StarterOptions): Starter {
     digest: string,
     request: StartRequest,
     signal: AbortSignal,
-  ): Promise<ApiObject> {
+  ): Promise<Started> {
     const marks = marksOf(there);
     if (marks?.contentDigest !== digest) {
       throw new Fault("conflict", `Cannot start run ${request.runId}: a run of this id with other content exists`);
@@ -83,7 +89,7 @@ export function createStarter(options: StarterOptions): Starter {
       const { document } = pods.prepare(request.job);
       await giveDocument(there, marks.documentSecret, document, request.pipelineId, signal);
     }
-    return there;
+    return { object: there, isNew: false };
   }
 
   async function giveDocument(
@@ -110,7 +116,7 @@ export function createStarter(options: StarterOptions): Starter {
   function mustWait(pipelineId: string, { job }: Definition): boolean {
     if (dialect.hasMutex || job.maxActiveRuns !== 1) return false;
     const hash = pipelineHash(agentId, pipelineId);
-    for (const { facts, standing } of store.entries()) {
+    for (const { facts, standing } of store.live()) {
       if (facts.marks.pipelineHash === hash && !isTerminal(standing.state)) return true;
     }
     return false;
@@ -154,7 +160,7 @@ export function createStarter(options: StarterOptions): Starter {
         throw error;
       }
     }
-    return made;
+    return { object: made, isNew: true };
   };
 
   async function unmake({ metadata: { name, uid } }: ApiObject, signal: AbortSignal): Promise<void> {

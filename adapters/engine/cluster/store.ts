@@ -12,6 +12,7 @@ import type { ApiObject } from "../../cluster/target.ts";
 import type { WatchEvent } from "../../cluster/watch.ts";
 import type { Feed } from "../feed.ts";
 import type { Dialect } from "./dialect.ts";
+import { createErrands } from "./errands.ts";
 import { evidenceOf } from "./evidence.ts";
 import type { Trouble } from "./failures.ts";
 import { type PodFacts, podFacts, type RunFacts } from "./facts.ts";
@@ -49,6 +50,8 @@ export interface Store {
   byName(name: string): Entry | undefined;
   byRunId(runId: string): Entry | undefined;
   entries(): Iterable<Entry>;
+  /** Those that have not ended: few, where thousands have. */
+  live(): Iterable<Entry>;
   /** Both watches have listed, and every view is made. */
   ready(signal: AbortSignal): Promise<void>;
   /** Ends when what is under way has ended; for the end of the engine. */
@@ -76,9 +79,10 @@ export interface StoreOptions {
 export function createStore(options: StoreOptions): Store {
   const { access, namespace, dialect, feed, clock, log, life } = options;
   const entries = new Map<string, Entry>();
+  const live = new Set<Entry>();
   const names = new Map<string, string>();
   const strays = createStrays(clock);
-  const underWay = new Set<Promise<void>>();
+  const errands = createErrands({ log, life, done: () => changed() });
   const listeners: (() => void)[] = [];
   const complete = Promise.withResolvers<void>();
   let runsListed = false, podsListed = false;
@@ -89,6 +93,8 @@ export function createStore(options: StoreOptions): Store {
     entry.told = run;
     if (isTerminal(run.state)) {
       entry.final = run;
+      // Kilobytes of each of thousands, which nothing looks at any more.
+      entry.pods = [];
       options.ended(entry);
     }
     if (podsListed) feed.publish({ kind: "run", run });
@@ -100,34 +106,26 @@ export function createStore(options: StoreOptions): Store {
     // It failed already, and what explains that is being looked up.
     if (entry.standing.state === "failed") return;
     entry.standing = standingOf(entry.facts, entry.pods);
+    if (isTerminal(entry.standing.state)) live.delete(entry);
     if (entry.standing.state === "failed") explain(entry);
     else tell(entry, viewOf(entry.facts, withNote(entry.standing, entry.trouble)));
   }
 
   /** A failed run is told once what explains it is there. */
   function explain(entry: Entry): void {
-    background("store.explain", entry, async () => {
+    errands.run("store.explain", runIdOf(entry.facts), async () => {
       tell(entry, viewOf(entry.facts, entry.standing, await evidenceOf(entry.facts, entry.standing, options, life)));
     });
   }
 
-  /** What needs the API server goes on beside the watches; `settled` waits for it. */
-  function background(event: string, { facts }: Entry, task: () => Promise<void>): void {
-    const work: Promise<void> = task()
-      .catch((error) => void (life.aborted || log("error", event, { runId: runIdOf(facts), error })))
-      .finally(() => {
-        underWay.delete(work);
-        changed();
-      });
-    underWay.add(work);
-  }
-
   function changed(): void {
+    if (!podsListed) return;
     for (const listener of listeners) listener();
   }
 
   function drop(entry: Entry): void {
     entries.delete(entry.facts.name);
+    live.delete(entry);
     names.delete(runIdOf(entry.facts));
   }
 
@@ -148,6 +146,7 @@ export function createStore(options: StoreOptions): Store {
       const pods = strays.take(facts.name);
       const entry: Entry = { facts, version, pods, standing: { state: "queued" }, seenAt: clock.now() };
       entries.set(facts.name, entry);
+      live.add(entry);
       names.set(runIdOf(facts), facts.name);
       if (facts.marks.origin === "schedule") options.minted(facts);
       judge(entry);
@@ -160,7 +159,7 @@ export function createStore(options: StoreOptions): Store {
   function vanished(uid: string, name: string): void {
     const entry = entries.get(name);
     if (entry === undefined || entry.facts.uid !== uid) return;
-    background("store.confirm", entry, () => confirm(entry));
+    errands.run("store.confirm", runIdOf(entry.facts), () => confirm(entry));
   }
 
   async function confirm(entry: Entry): Promise<void> {
@@ -199,11 +198,10 @@ export function createStore(options: StoreOptions): Store {
 
   function list(): void {
     for (const entry of entries.values()) judge(entry);
-    void (async () => {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+    void errands.settled().then(() => {
       complete.resolve();
       changed();
-    })();
+    });
   }
 
   return {
@@ -238,10 +236,9 @@ export function createStore(options: StoreOptions): Store {
     byName: (name) => entries.get(name),
     byRunId: (runId) => entries.get(names.get(runId) ?? ""),
     entries: () => entries.values(),
+    live: () => live,
     ready: (signal) => orAbort(complete.promise, signal),
-    async settled() {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
-    },
+    settled: errands.settled,
     onChange: (listener) => void listeners.push(listener),
   };
 

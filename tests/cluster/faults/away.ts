@@ -23,7 +23,7 @@ function awayFor(count: number): Scenario["body"] {
     const from = Date.now();
     await controlPlane.program().kill();
     const wanted = minutesBetween(from, from + count * 60_000);
-    const { lastSlot: _, facts } = DIALECTS[engine];
+    const { facts } = DIALECTS[engine];
     const ended = ({ object }: RunObject) => ["succeeded", "failed"].includes(facts(object)?.phase ?? "");
     await until(`the end of ${count} runs`, async () => {
       const { runs } = await journey.objects();

@@ -35,6 +35,8 @@ export interface TestRunner {
   readonly told: ReadonlyMap<string, readonly Told[]>;
   /** What the engine logged, a line each. */
   readonly logged: readonly string[];
+  /** Resolves when all that existed was told. */
+  readonly listed: Promise<void>;
   /** Starts a run of the job alone; its runId. */
   run(job: Job, request?: Partial<StartRequest>): Promise<string>;
   /** The first view of the run that fits. */
@@ -100,6 +102,7 @@ export async function openRunner(world: World, options: RunnerOptions = {}): Pro
   const { settings, pods } = await jobPodsOf(world, options, agentId);
   const { namespace = world.namespace } = options, dialect = DIALECTS[world.engine];
   const logged: string[] = [], told = new Map<string, Told[]>(), ending = new AbortController();
+  const { promise: listed, resolve: list } = Promise.withResolvers<void>();
   const random = { float: Math.random }, clock = systemClock;
   const access = options.access ?? createClusterAccess(world.config, { clock, random, log: () => {} });
   const engine = createClusterEngine({
@@ -108,7 +111,7 @@ export async function openRunner(world: World, options: RunnerOptions = {}): Pro
     ttlSeconds: 3600,
     startDeadlineSeconds: settings.startDeadlineSeconds,
   });
-  const ear = listen(engine.runs(ending.signal), told).catch((error) => {
+  const ear = listen(engine.runs(ending.signal), told, list).catch((error) => {
     if (!ending.signal.aborted) throw error;
   });
 
@@ -126,7 +129,7 @@ export async function openRunner(world: World, options: RunnerOptions = {}): Pro
   }
 
   return {
-    ...{ engine, agentId, dialect, told, logged, heard },
+    ...{ engine, agentId, dialect, told, listed, logged, heard },
     async run(job, request = {}) {
       const runId = crypto.randomUUID();
       await engine.start({ ...requestOf(runId, job.pipelineId), job, ...request }, never);
@@ -161,8 +164,13 @@ export function scriptRow(script: string, more: Record<string, unknown> = {}): R
   return { image: imageOf("job"), delivery: "file", command, terminationGracePeriodSeconds: 2, ...more };
 }
 
-async function listen(events: AsyncIterable<EngineEvent>, told: Map<string, Told[]>): Promise<void> {
+async function listen(
+  events: AsyncIterable<EngineEvent>,
+  told: Map<string, Told[]>,
+  list: () => void,
+): Promise<void> {
   for await (const event of events) {
+    if (event.kind === "listed") list();
     if (event.kind !== "run") continue;
     const { run } = event;
     told.set(run.runId, [...told.get(run.runId) ?? [], { at: Date.now(), run }]);
