@@ -37,6 +37,8 @@ export interface WatchOptions {
   silenceMs?: number;
   /** Longest pause between tries, milliseconds. */
   capMs?: number;
+  /** Told what no waiting mends, such as a right that is missing, each time it is met with; nothing once the watch holds. */
+  trouble?(fault?: Fault): void;
 }
 
 const SILENCE_MS = 90_000;
@@ -96,6 +98,7 @@ export async function* listAndWatch(
       if (error instanceof Silence) access.renew();
       const fault = asFault(error, `watch ${spoken(target)}`);
       log(isFault(error, "denied") ? "warn" : "info", "cluster.watch.broken", { reason: reasonOf(fault) });
+      if (isLasting(fault)) options.trouble?.(fault);
       await clock.sleep(Math.min((fault.details.retryAfterSeconds ?? 0) * 1000, MOST_WAIT_MS), signal);
     }
     const good = opened && clock.now() - began >= GOOD_MS;
@@ -141,6 +144,7 @@ export async function* listAndWatch(
     try {
       const body = await access.open("watch", target, query, inner);
       opened = true;
+      options.trouble?.();
       yield* linesOf(body, silenceMs, inner);
     } finally {
       done.abort();

@@ -1,5 +1,5 @@
 /** The two watches that feed the store; one that fails is begun anew, for as long as the engine lives. */
-import { reasonOf } from "../../../mod/fault.ts";
+import { type Fault, reasonOf } from "../../../mod/fault.ts";
 import type { Clock, Log } from "../../../mod/ports.ts";
 import type { ClusterAccess } from "../../cluster/port.ts";
 import type { Target } from "../../cluster/target.ts";
@@ -42,6 +42,8 @@ const PAGE = 100;
 export function startWatches(options: WatchesOptions): Watches {
   const { agentId, access, namespace, dialect, store, clock, log, random, life } = options;
   const troubles = new Map<string, unknown>();
+  /** Of watches that have listed and hear no changes. */
+  const deaf = new Map<string, unknown>();
   const waiting = new Set<(error: unknown) => void>();
   const runsListed = Promise.withResolvers<void>();
   life.addEventListener("abort", () => runsListed.resolve(), { once: true });
@@ -55,7 +57,8 @@ export function startWatches(options: WatchesOptions): Watches {
     const name = target.resource;
     while (!life.aborted) {
       try {
-        const watch = { labelSelector, limit: PAGE, clock, log, random };
+        const trouble = (fault?: Fault) => void (fault ? deaf.set(name, fault) : deaf.delete(name));
+        const watch = { labelSelector, limit: PAGE, clock, log, random, trouble };
         for await (const event of changesOf(access, target, watch, life)) {
           if (event.kind === "listed") troubles.delete(name);
           take(event);
@@ -85,7 +88,7 @@ export function startWatches(options: WatchesOptions): Watches {
   );
   const pods = runsListed.promise.then(() => follow({ ...PODS, namespace }, selectorOf(own), store.pod));
   return {
-    trouble: () => [...troubles.values()].map(reasonOf)[0],
+    trouble: () => [...troubles.values(), ...deaf.values()].map(reasonOf)[0],
     async ready(signal) {
       for (const error of troubles.values()) throw error;
       const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
