@@ -40,7 +40,10 @@ test("fake cluster: a Workflow runs its pod, and says so later", () =>
     assert.deepEqual(pod?.spec.containers.map(({ name, tty }) => [name, tty]), [["wait", true], ["main", undefined]]);
     assert.equal(pod?.spec.terminationGracePeriodSeconds, 5);
     assert.deepEqual(pod?.spec.containers[1]?.env?.slice(1).map(({ value }) => value), [uid, "{{x}}"]);
-    assert.equal((await scene.log("good")).text, "line 1\n");
+    assert.match(
+      (await scene.log("good")).text,
+      /^line 1\ntime="[^"]+" level=info msg="sub-process exited" argo=true [^\n]+\n$/,
+    );
     assert.match((await scene.log("good", {})).text, /must be specified for pod good, choose one of: \[wait main\]/);
   }));
 

@@ -43,7 +43,6 @@ async function over(
   try {
     await work(world);
   } catch (error) {
-    console.error("DBG", engine, error);
     if (error instanceof Error) error.message = `[${engine}, ${world.namespace}] ${error.message}`;
     throw error;
   } finally {

@@ -4,6 +4,8 @@ import type { ContainerLog, LogLine } from "../api_logs.ts";
 /** One that grows. */
 export interface GrowingLog extends ContainerLog {
   write(lines: readonly string[], options?: { unterminated?: boolean }): void;
+  /** The same, before a last line that has no newline: that is flushed when all is over. */
+  insert(lines: readonly string[]): void;
   end(): void;
 }
 
@@ -15,7 +17,7 @@ export function createContainerLog(now: () => number): GrowingLog {
   const tell = () => {
     for (const listener of [...listeners]) listener();
   };
-  return {
+  const log: GrowingLog = {
     lines,
     get ended() {
       return ended;
@@ -34,11 +36,17 @@ export function createContainerLog(now: () => number): GrowingLog {
       }
       tell();
     },
+    insert(texts) {
+      const rest = lines.at(-1)?.unterminated ? lines.pop() : undefined;
+      log.write(texts);
+      if (rest) log.write([rest.text], { unterminated: true });
+    },
     end() {
       ended = true;
       tell();
     },
   };
+  return log;
 }
 
 function stamp(nanoseconds: bigint): string {

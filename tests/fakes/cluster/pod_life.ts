@@ -113,7 +113,7 @@ export function startPodLife(
       if (!stopped.aborted || shop.life.aborted) throw error;
       return { exitCode: isDeaf || ending?.reason === "DeadlineExceeded" ? 137 : 143 };
     });
-    if (name === MAIN && WORKFLOW in labels && !stopped.aborted) log.write(executorLines(exit.exitCode, shop.now()));
+    if (name === MAIN && WORKFLOW in labels && !stopped.aborted) log.insert(executorLines(exit.exitCode, shop.now()));
     log.end();
     const { exitCode, message, reason = exitCode === 0 ? "Completed" : "Error" } = exit;
     const said = message === undefined ? {} : { message };
