@@ -29,6 +29,12 @@ export function applyStatus(run: RunRecord, told: Told): RunRecord {
   };
 }
 
+/** True for a note on a rank that was overtaken, or older than the one that is known: it says nothing any more. */
+export function isPast(run: Pick<RunRecord, "state" | "note">, { state, note }: Pick<Told, "state" | "note">): boolean {
+  if (note === 0 || run.state === undefined) return false;
+  return RANK[state] < RANK[run.state] || (RANK[state] === RANK[run.state] && note < run.note);
+}
+
 /** The status as it is written down. */
 export function statusRecord(runId: string, told: Told, recordedAt: string): StatusRecord {
   const { state, note, times, reason, diagnostics } = told;

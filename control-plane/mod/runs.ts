@@ -6,7 +6,7 @@ import { type Also, type Core, instant } from "./core.ts";
 import type { Transaction } from "./ports.ts";
 import { runSummary } from "./projections.ts";
 import type { RunRecord } from "./records.ts";
-import { applyStatus, ended, isOwnSlot, statusesOf, statusRecord, type Told } from "./run_rules.ts";
+import { applyStatus, ended, isOwnSlot, isPast, statusesOf, statusRecord, type Told } from "./run_rules.ts";
 
 /** Every change is on disk before its promise resolves. */
 export interface Runs {
@@ -168,7 +168,7 @@ export function createRuns({ storage, clock, feed, log }: Core): Runs {
 
   async function record(tx: Transaction, run: RunRecord, told: Told): Promise<RunRecord> {
     // The first terminal state is final: another one is acknowledged, and forgotten.
-    if (ended(run) && ended(told)) return run;
+    if (ended(run) && ended(told) || isPast(run, told)) return run;
     const isNew = await tx.addStatus(statusRecord(run.runId, told, instant(clock)));
     return isNew ? applyStatus(run, told) : run;
   }

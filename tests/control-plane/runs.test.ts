@@ -47,6 +47,7 @@ test("a run is commanded, told in ranks, and its first terminal state is final",
   // Late and repeated ones change nothing, and are written where they are news.
   await runner.status({ runId, state: "running", times: started });
   await runner.status({ runId, state: "running", times: started });
+  await runner.status({ runId, state: "queued", note: 2, times, reason: { code: "Mutex", message: "waits on" } });
   await runner.status({ runId, state: "failed", note: 7, reason: { code: "X", message: "too late" } });
   const detail = await runOn(server, runId);
   assert.equal(detail.state, "success");

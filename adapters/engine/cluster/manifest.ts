@@ -11,6 +11,7 @@ export interface Manifest {
   [field: string]: unknown;
 }
 
+/** What every object of ours says of itself. */
 export interface ManifestMetadata {
   name: string;
   namespace?: string;
@@ -19,6 +20,7 @@ export interface ManifestMetadata {
   ownerReferences?: OwnerReference[];
 }
 
+/** With its owner an object goes: https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
 export interface OwnerReference {
   apiVersion: string;
   kind: string;
@@ -70,12 +72,14 @@ export interface Container {
   [field: string]: unknown;
 }
 
+/** A variable with its value, or where the value comes from. */
 export interface EnvVar {
   name: string;
   value?: string;
   valueFrom?: Record<string, unknown>;
 }
 
+/** Where a container sees a volume. */
 export interface VolumeMount {
   name: string;
   mountPath: string;
@@ -83,6 +87,7 @@ export interface VolumeMount {
   subPath?: string;
 }
 
+/** A volume by name; its source stands under the source's own name. */
 export interface Volume {
   name: string;
   [source: string]: unknown;

@@ -9,6 +9,7 @@ import { JobKind, type Origin } from "../../../mod/run.ts";
 
 const PREFIX = "hybrid-runner.dev/";
 
+/** Hashes and short words: what objects are selected by. */
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
   agent: `${PREFIX}agent`,
@@ -20,6 +21,7 @@ export const LABELS = {
   acknowledged: `${PREFIX}acknowledged`,
 } as const;
 
+/** Full texts, and what is written down later. */
 export const ANNOTATIONS = {
   agentId: `${PREFIX}agent-id`,
   pipelineId: `${PREFIX}pipeline-id`,

@@ -125,15 +125,21 @@ export function createStarter(options: StarterOptions): Starter {
   return async (request, signal) => {
     const { runId, pipelineId } = request;
     const name = runName(agentId, runId), digest = requestDigest(agentId, request);
-    const there = await looks.object(name, signal);
-    if (there !== undefined) return await adopt(there, digest, request, signal);
-
     // What must wait is only known once all runs are.
     if (!dialect.hasMutex) await options.ready(signal);
     // Rises with every start: the order in which runs of a pipeline get their turn.
     newest = Math.max(newest + 1, clock.now(), Date.parse(request.received));
     const accepted = new Date(newest).toISOString();
-    const content = await contentOf(request, accepted, signal);
+    let content: Content;
+    try {
+      content = await contentOf(request, accepted, signal);
+    } catch (error) {
+      // What would be refused now may have been done already: the pipeline may be another since, or gone.
+      signal.throwIfAborted();
+      const there = await looks.object(name, signal);
+      if (there !== undefined) return await adopt(there, digest, request, signal);
+      throw error;
+    }
     const held = mustWait(pipelineId, content.definition);
     const manifest = runManifest(
       { ...content, request, digest, accepted, held, ownDocument: content.own !== undefined },
@@ -146,7 +152,7 @@ export function createStarter(options: StarterOptions): Starter {
       const other = isFault(error, "conflict") || isFault(error, "unavailable")
         ? await looks.object(name, signal)
         : undefined;
-      // Somebody was faster, or the answer was lost on its way.
+      // It is a repeat, somebody was faster, or the answer was lost on its way.
       if (other !== undefined) return await adopt(other, digest, request, signal);
       throw error;
     }

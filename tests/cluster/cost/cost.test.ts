@@ -159,7 +159,7 @@ interface Bill {
 
 /** What the work asked of the API server. */
 async function spent(proxy: ApiProxy, work: () => Promise<unknown>): Promise<Bill> {
-  const before = proxy.counts(), written = proxy.writes.length;
+  const before = structuredClone(proxy.counts()), written = proxy.writes.length;
   await work();
   const requests = Object.entries(proxy.counts()).map(([what, { requests }]): [string, number] => [
     what,
