@@ -34,6 +34,9 @@ interface Leftovers {
   runs: string[];
 }
 
+/** Before the first look. */
+const UNKNOWN: Leftovers = { schedules: [], runs: [] };
+
 const LOOK_MS = 2_000;
 const BUSY_SECONDS = 10;
 
@@ -44,7 +47,7 @@ export function createSuccession(options: SuccessionOptions): ClusterEngine {
   const life = ending.signal;
   const own = selectorOf(ownLabels(agentId));
   /** Until the first look nobody knows whether there is anything. */
-  let left: Leftovers | undefined = { schedules: ["not yet looked at"], runs: [] };
+  let left: Leftovers | undefined = UNKNOWN;
   const known = Promise.withResolvers<ClusterEngine | undefined>();
   let old: ClusterEngine | undefined;
   known.promise.catch(() => {});
@@ -111,7 +114,9 @@ export function createSuccession(options: SuccessionOptions): ClusterEngine {
   }
   const loop = startLoop({ name: "succession", clock, log, life, round });
 
-  function sentence({ schedules, runs }: Leftovers): string {
+  function sentence(leftovers: Leftovers): string {
+    const { schedules, runs } = leftovers;
+    if (leftovers === UNKNOWN) return `what the ${former.engine} engine still holds is not yet known`;
     const named = [...schedules, ...runs].slice(0, 5).join(", ");
     const more = schedules.length + runs.length > 5 ? ", …" : "";
     return `the ${former.engine} engine still holds ${schedules.length} schedules and ${runs.length} runs: ${named}${more}`;
@@ -119,7 +124,8 @@ export function createSuccession(options: SuccessionOptions): ClusterEngine {
 
   function refuseWhileBusy(action: string): void {
     if (left === undefined) return;
-    throw new Fault("busy", `Cannot ${action}: ${sentence(left)}; they are being finished first`, {
+    const next = left === UNKNOWN ? "try again in a moment" : "they are being finished first";
+    throw new Fault("busy", `Cannot ${action}: ${sentence(left)}; ${next}`, {
       retryAfterSeconds: BUSY_SECONDS,
     });
   }

@@ -20,7 +20,7 @@ interface Case {
   what: string;
   /** How many writes it may take. */
   budget: { kubernetes: number; argo: number };
-  act(runner: TestRunner): Promise<unknown>;
+  act(runner: TestRunner, impatient: TestRunner): Promise<unknown>;
 }
 
 const both = (writes: number) => ({ kubernetes: writes, argo: writes });
@@ -91,8 +91,8 @@ const CASES: readonly Case[] = [
   },
   {
     what: "that never starts, ended by us",
-    budget: both(3),
-    act: async (runner) => await told(runner, await deployed(runner, "unschedulable"), "failed"),
+    budget: both(4),
+    act: async (_, impatient) => await told(impatient, await impatient.run(jobOf("unschedulable")), "failed"),
   },
 ];
 
@@ -109,10 +109,11 @@ worlds("cost: writes per run, and nothing while runs go on", { seconds: 170 }, a
     sleeping: scriptRow("trap 'exit 143' TERM; sleep 300 & wait"),
     unschedulable: scriptRow("true", { resources: { requests: { cpu: "1000" }, limits: { cpu: "1000" } } }),
   };
-  const runner = await openRunner(world, { rows, access, env: { HYBRID_RUNNER_START_DEADLINE_SECONDS: "5" } });
+  const runner = await openRunner(world, { rows, access });
+  const impatient = await openRunner(world, { rows, access, env: { HYBRID_RUNNER_START_DEADLINE_SECONDS: "5" } });
   const lines: string[] = [];
   try {
-    await runner.listed;
+    await Promise.all([runner.listed, impatient.listed]);
     const deploys = await spent(proxy, async () => {
       for (const type of Object.keys(rows)) {
         const more = {
@@ -125,7 +126,7 @@ worlds("cost: writes per run, and nothing while runs go on", { seconds: 170 }, a
     lines.push(row("a deploy with a schedule", Object.keys(rows).length, deploys, 4));
     // One after the other: each is to be seen alone.
     for (const { what, budget, act } of CASES) {
-      const bill = await spent(proxy, () => act(runner));
+      const bill = await spent(proxy, () => act(runner, impatient));
       lines.push(row(what, 1, bill, budget[world.engine]));
       assert.ok(bill.writes.length <= budget[world.engine], `${what}: ${bill.writes}`);
     }
@@ -133,7 +134,7 @@ worlds("cost: writes per run, and nothing while runs go on", { seconds: 170 }, a
     const asked = Object.keys(proxy.counts());
     assert.deepEqual(asked.filter((what) => what.endsWith(" secrets")), ["create secrets"]);
   } finally {
-    await runner.close();
+    await Promise.all([runner.close(), impatient.close()]);
     access.close();
     report(world, lines);
   }

@@ -7,4 +7,4 @@ import { LINK } from "./link.ts";
 import { PIPELINES } from "./pipelines.ts";
 import { SUCCESSION } from "./succession.ts";
 
-clusterJourneys("faults", [...SUCCESSION, away(2), ...KILLED, ...LINK, ...PIPELINES, ...ENDINGS], { atOnce: 6 });
+clusterJourneys("faults", [away(2), ...SUCCESSION, ...LINK, ...PIPELINES, ...KILLED, ...ENDINGS], { atOnce: 6 });

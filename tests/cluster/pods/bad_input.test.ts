@@ -6,10 +6,9 @@ import assert from "node:assert/strict";
 import { createClusterAccess } from "../../../adapters/cluster/access.ts";
 import { findCluster } from "../../../adapters/cluster/config.ts";
 import { systemClock } from "../../../adapters/clock.ts";
-import { type FaultCode, isFault } from "../../../mod/fault.ts";
+import { type Fault, type FaultCode, isFault } from "../../../mod/fault.ts";
 import type { Job } from "../../../mod/job.ts";
 import { until } from "../../wait.ts";
-import type { World } from "../world.ts";
 import { jobOf, jobPodsOf, openRunner, requestOf, scriptRow } from "./runner.ts";
 import { ourObjects } from "./all_objects.ts";
 import { worlds } from "./worlds.ts";
@@ -174,7 +173,7 @@ worlds("settings that contradict ours are refused before anything is done", { se
 
 worlds("a namespace that does not exist is named", { seconds: 60 }, async (world) => {
   const config = await findCluster({ env: (name) => Deno.env.get(name) }, never);
-  const admin = createClusterAccess(config, { clock: systemClock, log: () => {}, random: Math.random as never });
+  const admin = createClusterAccess(config, { clock: systemClock, log: () => {}, random: { float: Math.random } });
   const namespace = `hr-nowhere-${crypto.randomUUID().slice(0, 8)}`;
   const rows = { small: scriptRow("true") };
   // Whoever may do everything hears that it is absent; the runner's account, that it may not.
@@ -198,7 +197,7 @@ worlds("a namespace that does not exist is named", { seconds: 60 }, async (world
   }
 });
 
-async function faultOf(act: () => unknown) {
+async function faultOf(act: () => unknown): Promise<Fault | undefined> {
   try {
     await act();
     return undefined;

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import type { Job } from "../../../mod/job.ts";
 import type { Run } from "../../../mod/run.ts";
-import { imageOf } from "../images.ts";
 import type { World } from "../world.ts";
 import { allObjects } from "./all_objects.ts";
 import { jobOf, openRunner, scriptRow, type TestRunner } from "./runner.ts";

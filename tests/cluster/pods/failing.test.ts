@@ -181,7 +181,7 @@ async function tell(
   check?.(end.run, world);
   const known = knownAt(knows, witness, runner, name);
   assert.ok(known, `${type}: the cluster never said so: ${JSON.stringify(end.run)}`);
-  const seconds = (told.at - known) / 1000;
+  const seconds = Math.max(0, told.at - known) / 1000;
   assert.ok(seconds <= BUDGET_SECONDS, `${type}: told ${seconds} s after the cluster knew`);
   return `${type} ${seconds.toFixed(1)}${waits ? " (note)" : ""}`;
 }

@@ -45,7 +45,7 @@ type Op = (typeof OPS)[number];
 /** Which right each of them needs, by hand, so that a change shows. `RUN` and `CRON` are the engine's own kinds. */
 const NEEDS: Readonly<Record<string, readonly Op[]>> = {
   "RUN create": ["start", "start with a document"],
-  "RUN get": ["start", "start with a document", "stop"],
+  "RUN get": ["stop"],
   "RUN list": ["remove"],
   "RUN patch": ["stop", "remove"],
   // What was removed before its end was told goes with its acknowledgement.

@@ -10,8 +10,9 @@ import type { Dialect } from "../../../adapters/engine/cluster/dialect.ts";
 import { type ClusterEngine, createClusterEngine } from "../../../adapters/engine/cluster/engine.ts";
 import { kubernetesDialect } from "../../../adapters/engine/kubernetes/dialect.ts";
 import { createJobPods } from "../../../adapters/engine/pod/pods.ts";
+import type { JobPods } from "../../../adapters/engine/pod/port.ts";
 import { podSettings } from "../../../adapters/engine/pod/settings.ts";
-import { readSettings } from "../../../adapters/settings.ts";
+import { readSettings, type Settings } from "../../../adapters/settings.ts";
 import type { Job } from "../../../mod/job.ts";
 import type { EngineEvent, StartRequest } from "../../../mod/ports.ts";
 import { isTerminal, type Run } from "../../../mod/run.ts";
@@ -69,7 +70,7 @@ export async function jobPodsOf(
   world: World,
   { rows = {}, env = {}, files = {} }: RunnerOptions = {},
   agentId = "test",
-) {
+): Promise<{ settings: Settings; pods: JobPods }> {
   const variables: Record<string, string> = {
     ...{
       AGENT_ID: agentId,
