@@ -1,4 +1,5 @@
 /** Starts the wrapper of a run so that it belongs to nobody: neither the runner's end nor its terminal's reaches it. */
+import { stripVTControlCharacters } from "node:util";
 import { readText } from "./disk.ts";
 
 /** Starts wrappers. */
@@ -38,7 +39,8 @@ export function createLauncher(options: LaunchOptions): Launcher {
       if (!success) throw new Error(`cannot start a process: ${new TextDecoder().decode(stderr).trim()}`);
     },
     async complaint(name) {
-      const text = (await readText(errors(name)) ?? "").trim();
+      // Colours may have been forced upon the process.
+      const text = stripVTControlCharacters(await readText(errors(name)) ?? "");
       const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
       return lines.find((line) => line.startsWith("error:"))?.slice(0, 500) ?? lines.at(-1)?.slice(0, 500) ?? "";
     },
