@@ -80,6 +80,8 @@ try {
 function inert(dialect: Dialect): Dialect {
   return {
     ...dialect,
+    // Else the engine would let go what is suspended here.
+    hasMutex: true,
     run(plan) {
       const manifest = dialect.run(plan);
       manifest["spec"] = { ...Object(manifest["spec"]), suspend: true };
