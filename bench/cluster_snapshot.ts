@@ -1,7 +1,8 @@
 /**
  * What thousands of runs cost: the compiled runner on a namespace with 500 live and 5,000 finished runs beside the same
- * on an empty one. From exec to the complete snapshot, and memory. Needs KUBECONFIG; the objects are made by the bench
- * with their statuses (no controller and no node touches them).
+ * on an empty one. From exec to the complete snapshot, and memory. Needs KUBECONFIG. The objects are made by the bench with
+ * their statuses, which no controller touches; where there are simulated nodes (kwok, label type=kwok) the live runs' pods
+ * are made to run by these.
  *
  *     deno run -A bench/cluster_snapshot.ts kubernetes|argo
  */
@@ -36,6 +37,12 @@ const config = await findCluster({ env: (name) => Deno.env.get(name) }, signal);
 const access = createClusterAccess(config, { clock: systemClock, log: () => {}, random: { float: Math.random } });
 const namespaces = { apiVersion: "v1", resource: "namespaces" };
 const [empty, full] = ["empty", "full"].map((name) => `hr-bench-${name}-${crypto.randomUUID().slice(0, 8)}`);
+const nodes: string[] = [];
+for await (
+  const { metadata } of access.list({ apiVersion: "v1", resource: "nodes" }, { labelSelector: "type=kwok" }, signal)
+) {
+  nodes.push(metadata.name);
+}
 const out = await Deno.makeTempDir({ prefix: "bench-" });
 const server = createAnswering();
 try {
@@ -45,7 +52,7 @@ try {
   const began = performance.now();
   await seed(full);
   const seconds = (performance.now() - began) / 1000;
-  say(`${FINISHED + LIVE} runs made (${kind})`, `${seconds.toFixed(0)} s`);
+  say(`${FINISHED + LIVE} runs made (${kind})`, `${seconds.toFixed(0)} s`, `${nodes.length} simulated nodes`);
   const idle = await measure(path, empty), busy = await measure(path, full);
   const more = busy.mib - idle.mib;
   say("", "empty", `${FINISHED + LIVE} runs`, "", "");
@@ -129,16 +136,19 @@ async function seed(namespace: string): Promise<void> {
 
   async function makePod(name: string, labels: Record<string, string>, isLive: boolean): Promise<void> {
     const now = new Date().toISOString().replace(/\.\d+Z/, "Z");
+    const onNode = isLive && nodes.length > 0 ? nodes[Math.floor(Math.random() * nodes.length)] : undefined;
     const owned = kind === "argo" ? "workflows.argoproj.io/workflow" : "batch.kubernetes.io/job-name";
     const metadata = { name, labels: { ...labels, [owned]: name } };
     const spec = {
       containers: [{ name: "main", image: "bench/ingestion:1", command: ["python", "main.py"] }],
       automountServiceAccountToken: false,
       restartPolicy: "Never",
-      // Nobody schedules it: what it shows is what the bench says.
+      // Nobody schedules it: it is on a simulated node, or what it shows is what the bench says.
       schedulerName: "bench",
+      ...onNode === undefined ? {} : { nodeName: onNode, tolerations: [{ operator: "Exists" }] },
     };
     await access.create({ ...PODS, namespace }, { metadata, spec }, signal);
+    if (onNode !== undefined) return;
     const state = isLive
       ? { running: { startedAt: now } }
       : { terminated: { exitCode: 0, reason: "Completed", startedAt: now, finishedAt: now } };
