@@ -1,7 +1,6 @@
 /**
  * The engine's eye on its runs: two watches (runs that are not acknowledged, and our pods), of which only facts are
- * kept, and what follows from them. It decides nothing that cannot be taken back: before anything is deleted or
- * declared gone, a live look confirms it.
+ * kept, and what follows from them. Before anything is declared gone, a live look confirms it.
  */
 import { isFault } from "../../../mod/fault.ts";
 import type { Clock, Log } from "../../../mod/ports.ts";
@@ -16,6 +15,7 @@ import { createErrands } from "./errands.ts";
 import { evidenceOf } from "./evidence.ts";
 import type { Trouble } from "./failures.ts";
 import { type PodFacts, podFacts, type RunFacts } from "./facts.ts";
+import { createRecent } from "./recent.ts";
 import { createStrays } from "./strays.ts";
 import { deletedStanding, type Standing, standingOf, viewOf, whatIsLeft, withNote } from "./view.ts";
 
@@ -82,6 +82,7 @@ export function createStore(options: StoreOptions): Store {
   const live = new Set<Entry>();
   const names = new Map<string, string>();
   const strays = createStrays(clock);
+  const gone = createRecent();
   const errands = createErrands({ log, life, done: () => changed() });
   const listeners: (() => void)[] = [];
   const complete = Promise.withResolvers<void>();
@@ -126,12 +127,14 @@ export function createStore(options: StoreOptions): Store {
   function drop(entry: Entry): void {
     entries.delete(entry.facts.name);
     live.delete(entry);
+    gone.add(entry.facts.uid);
     names.delete(runIdOf(entry.facts));
   }
 
   function put(object: ApiObject): RunFacts | undefined {
     const facts = dialect.facts(object);
-    if (facts === undefined) return undefined;
+    // An event that comes late must not bring back what was acknowledged or deleted.
+    if (facts === undefined || gone.has(facts.uid)) return facts;
     const known = entries.get(facts.name), version = object.metadata.resourceVersion;
     if (facts.marks.acknowledged) {
       if (known?.facts.uid === facts.uid) drop(known);
@@ -189,11 +192,15 @@ export function createStore(options: StoreOptions): Store {
     const others = (entry?.pods ?? strays.of(name)).filter((pod) => pod.uid !== facts.uid);
     const kept = isGone ? whatIsLeft(facts) : facts;
     const pods = kept === undefined ? others : [...others, kept];
-    if (entry) {
-      entry.pods = pods;
-      judge(entry);
-      changed();
-    } else if (podsListed) strays.put(name, pods);
+    if (entry) havePods(entry, pods);
+    else if (podsListed) strays.put(name, pods);
+  }
+
+  function havePods(entry: Entry, pods: PodFacts[]): void {
+    if (entry.final) return;
+    entry.pods = pods;
+    judge(entry);
+    changed();
   }
 
   function list(): void {
@@ -247,11 +254,7 @@ export function createStore(options: StoreOptions): Store {
     for (const entry of entries.values()) {
       const pod = entry.pods.find((each) => each.uid === uid);
       if (pod === undefined) continue;
-      const left = whatIsLeft(pod);
-      entry.pods = [...entry.pods.filter((each) => each !== pod), ...left ? [left] : []];
-      judge(entry);
-      changed();
-      return;
+      return havePods(entry, entry.pods.flatMap((each) => each === pod ? whatIsLeft(pod) ?? [] : each));
     }
   }
 }
