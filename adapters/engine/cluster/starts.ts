@@ -35,6 +35,9 @@ export interface StarterOptions extends PlanOptions {
   clock: Clock;
 }
 
+/** A little more than the API server's clock can tell apart. */
+const SECOND_MS = 1_050;
+
 interface Content {
   definition: Definition;
   revision: number;
@@ -47,6 +50,7 @@ interface Content {
 export function createStarter(options: StarterOptions): Starter {
   const { agentId, access, namespace, dialect, deployments, looks, store, clock, pods } = options;
   const runs = { ...dialect.runs, namespace };
+  const lastCreated = new Map<string, number>();
   let newest = 0;
 
   async function contentOf(request: StartRequest, accepted: string, signal: AbortSignal): Promise<Content> {
@@ -122,6 +126,17 @@ export function createStarter(options: StarterOptions): Starter {
     return false;
   }
 
+  /**
+   * The engine's own mutex takes the older one first, by a creation time of whole seconds: of two in the same second
+   * either may be first, and the order of the commands would be lost.
+   */
+  async function keepOrder(pipelineId: string, { job }: Definition, signal: AbortSignal): Promise<void> {
+    for (const [id, at] of lastCreated) if (clock.now() - at > SECOND_MS) lastCreated.delete(id);
+    const before = lastCreated.get(pipelineId);
+    if (!dialect.hasMutex || job.maxActiveRuns !== 1 || before === undefined) return;
+    await clock.sleep(Math.max(0, before + SECOND_MS - clock.now()), signal);
+  }
+
   return async (request, signal) => {
     const { runId, pipelineId } = request;
     const name = runName(agentId, runId), digest = requestDigest(agentId, request);
@@ -141,6 +156,7 @@ export function createStarter(options: StarterOptions): Starter {
       throw error;
     }
     const held = mustWait(pipelineId, content.definition);
+    await keepOrder(pipelineId, content.definition, signal);
     const manifest = runManifest(
       { ...content, request, digest, accepted, held, ownDocument: content.own !== undefined },
       options,
@@ -157,6 +173,7 @@ export function createStarter(options: StarterOptions): Starter {
       throw error;
     }
     store.put(made);
+    lastCreated.set(pipelineId, clock.now());
     if (content.own !== undefined) {
       try {
         await giveDocument(made, content.documentSecret, content.own, pipelineId, signal);
