@@ -7,7 +7,7 @@ import { findCluster } from "../adapters/cluster/config.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { podFacts } from "../adapters/engine/cluster/facts.ts";
 import { PODS } from "../adapters/engine/cluster/kinds.ts";
-import { readRunLog } from "../adapters/engine/cluster/logs.ts";
+import { readRunLog } from "../adapters/engine/cluster/logs/read.ts";
 import { say, verdict } from "./figures.ts";
 
 /** `localhost/busybox:local` is the testbed's; any image with a shell will do. */

@@ -9,7 +9,7 @@ import type { ClusterAccess } from "../../adapters/cluster/port.ts";
 import { systemClock } from "../../adapters/clock.ts";
 import { podFacts } from "../../adapters/engine/cluster/facts.ts";
 import { PODS } from "../../adapters/engine/cluster/kinds.ts";
-import { readRunLog } from "../../adapters/engine/cluster/logs.ts";
+import { readRunLog } from "../../adapters/engine/cluster/logs/read.ts";
 import { isFault } from "../../mod/fault.ts";
 import type { LogOptions } from "../../mod/ports.ts";
 import { until } from "../wait.ts";

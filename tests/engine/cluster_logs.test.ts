@@ -1,6 +1,6 @@
 /** The log reader of the cluster engines over a kubelet's bytes: whole, in order, once, whatever happens on the way. */
 import assert from "node:assert/strict";
-import { readRunLog, type RunLogSource } from "../../adapters/engine/cluster/logs.ts";
+import { readRunLog, type RunLogSource } from "../../adapters/engine/cluster/logs/read.ts";
 import { isFault } from "../../mod/fault.ts";
 import type { Clock, LogOptions, LogPiece } from "../../mod/ports.ts";
 import { until } from "../wait.ts";

@@ -1,9 +1,9 @@
 /** Logs that only the Argo Server still has, over its own bytes (Argo Workflows 3.7). */
 import assert from "node:assert/strict";
-import { createArgoArchive } from "../../adapters/engine/cluster/archive.ts";
-import { readRunLog } from "../../adapters/engine/cluster/logs.ts";
-import { createTrack } from "../../adapters/engine/cluster/log_track.ts";
-import { BEGINNING } from "../../adapters/engine/cluster/log_cursor.ts";
+import { createArgoArchive } from "../../adapters/engine/cluster/logs/archive.ts";
+import { readRunLog } from "../../adapters/engine/cluster/logs/read.ts";
+import { createTrack } from "../../adapters/engine/cluster/logs/track.ts";
+import { BEGINNING } from "../../adapters/engine/cluster/logs/cursor.ts";
 import { isFault } from "../../mod/fault.ts";
 import type { LogPiece } from "../../mod/ports.ts";
 import { Secret } from "../../mod/secrets/secret.ts";

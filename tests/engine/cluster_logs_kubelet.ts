@@ -4,7 +4,7 @@
  */
 import { createClusterAccess } from "../../adapters/cluster/access.ts";
 import type { ClusterAccess } from "../../adapters/cluster/port.ts";
-import type { RunLogLook } from "../../adapters/engine/cluster/logs.ts";
+import type { RunLogLook } from "../../adapters/engine/cluster/logs/read.ts";
 import type { ContainerFacts, PodFacts } from "../../adapters/engine/cluster/facts.ts";
 import type { Clock } from "../../mod/ports.ts";
 

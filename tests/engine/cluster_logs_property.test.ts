@@ -1,7 +1,7 @@
 /** For any log and any way in which reading it is broken off, what was read is the log: nothing lost, nothing twice. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readRunLog } from "../../adapters/engine/cluster/logs.ts";
+import { readRunLog } from "../../adapters/engine/cluster/logs/read.ts";
 import { clock, type Entry, line, startKubelet, type Trick } from "./cluster_logs_kubelet.ts";
 
 const safe = { sanitizeOps: true, sanitizeResources: true, sanitizeExit: true };

@@ -10,7 +10,7 @@ import { argoDialect } from "../argo/dialect.ts";
 import { kubernetesDialect } from "../kubernetes/dialect.ts";
 import { createJobPods } from "../pod/pods.ts";
 import { podSettings } from "../pod/settings.ts";
-import { type ArgoArchive, createArgoArchive } from "./archive.ts";
+import { type ArgoArchive, createArgoArchive } from "./logs/archive.ts";
 import type { Dialect } from "./dialect.ts";
 import { type ClusterEngine, createClusterEngine } from "./engine.ts";
 import { ARGO_API, WORKFLOWS } from "./kinds.ts";

@@ -1,6 +1,6 @@
 /** Divides a body into blocks of whole lines. It works on bytes: a block costs one decoding, whatever lines it has. */
-import { LIMITS } from "../../../mod/protocol/methods.ts";
-import { CUT_MARK } from "../local/lines.ts";
+import { LIMITS } from "../../../../mod/protocol/methods.ts";
+import { CUT_MARK } from "../../local/lines.ts";
 
 /** The blocks of one body. */
 export interface LineBlocks {

@@ -1,5 +1,5 @@
 /** A log without the lines that are not the job's. */
-import type { LogPiece } from "../../../mod/ports.ts";
+import type { LogPiece } from "../../../../mod/ports.ts";
 
 /** The same pieces; one that holds nothing else goes, since the cursor of the next one covers it. */
 export async function* withoutLines(

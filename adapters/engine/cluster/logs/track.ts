@@ -2,7 +2,7 @@
  * Follows the kubelet's timestamped lines: finds the place where reading stopped, gives what is new, and knows at any
  * time where it stands.
  */
-import { formatCursor, type Position } from "./log_cursor.ts";
+import { formatCursor, type Position } from "./cursor.ts";
 
 /** One reading of one attempt's log. */
 export interface Track {

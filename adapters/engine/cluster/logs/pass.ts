@@ -1,13 +1,13 @@
 /** One request for an attempt's log, from a position on: what it brought, and how it ended. */
-import { Fault, isFault, reasonOf } from "../../../mod/fault.ts";
-import type { LogPiece } from "../../../mod/ports.ts";
-import type { ClusterAccess } from "../../cluster/port.ts";
-import { MAIN } from "../pod/names.ts";
-import { PODS } from "./kinds.ts";
-import { bytesOf } from "./log_body.ts";
-import { formatCursor, type Position } from "./log_cursor.ts";
-import { createLineBlocks } from "./log_lines.ts";
-import { createTrack, DISORDER_MS, STAMP_BYTES, type WhenLater } from "./log_track.ts";
+import { Fault, isFault, reasonOf } from "../../../../mod/fault.ts";
+import type { LogPiece } from "../../../../mod/ports.ts";
+import type { ClusterAccess } from "../../../cluster/port.ts";
+import { MAIN } from "../../pod/names.ts";
+import { PODS } from "../kinds.ts";
+import { bytesOf } from "./body.ts";
+import { formatCursor, type Position } from "./cursor.ts";
+import { createLineBlocks } from "./lines.ts";
+import { createTrack, DISORDER_MS, STAMP_BYTES, type WhenLater } from "./track.ts";
 
 /** What to ask for. */
 export interface Pass {

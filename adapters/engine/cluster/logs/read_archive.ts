@@ -1,10 +1,10 @@
 /** Reads a run's archived log: the attempts one after the other, without timestamps, so resumed by counting lines. */
-import { Fault, isFault, reasonOf } from "../../../mod/fault.ts";
-import type { LogPiece } from "../../../mod/ports.ts";
+import { Fault, isFault, reasonOf } from "../../../../mod/fault.ts";
+import type { LogPiece } from "../../../../mod/ports.ts";
 import type { ArchivedAttempt, LogArchive } from "./archive.ts";
-import { bytesOf } from "./log_body.ts";
-import { ARCHIVE, formatCursor, type Position } from "./log_cursor.ts";
-import { createLineBlocks } from "./log_lines.ts";
+import { bytesOf } from "./body.ts";
+import { ARCHIVE, formatCursor, type Position } from "./cursor.ts";
+import { createLineBlocks } from "./lines.ts";
 
 /** An archive that sends nothing for so long is broken, milliseconds. */
 const SILENCE_MS = 60_000;

@@ -4,9 +4,9 @@
  * server's own log route reads live pods only, so it has nothing that the kubelet has not.
  */
 import * as z from "zod/mini";
-import { Fault, type FaultCode, reasonOf } from "../../../mod/fault.ts";
-import { reveal, type Secret } from "../../../mod/secrets/secret.ts";
-import { createPatience } from "../../cluster/patience.ts";
+import { Fault, type FaultCode, reasonOf } from "../../../../mod/fault.ts";
+import { reveal, type Secret } from "../../../../mod/secrets/secret.ts";
+import { createPatience } from "../../../cluster/patience.ts";
 
 /** The archive as the reader of one run's log sees it. */
 export interface LogArchive {

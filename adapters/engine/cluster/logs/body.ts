@@ -1,6 +1,6 @@
 /** The bytes of an answer as they come. A reader that is slow makes the server wait; silence is noticed only while we wait. */
-import { createPatience } from "../../cluster/patience.ts";
-import { Silence } from "../../cluster/lines.ts";
+import { createPatience } from "../../../cluster/patience.ts";
+import { Silence } from "../../../cluster/lines.ts";
 
 /**
  * Opens an answer and reads it to its end. Rejects with the signal's reason, with `Silence`, or with what went wrong;

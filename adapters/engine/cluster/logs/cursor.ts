@@ -2,7 +2,7 @@
  * Where a reader stands in a run's log. The kubelet gives no offsets, only a timestamp with each line, and two lines
  * may carry the same one: so a position is a line that can be found again (its anchor) and a number of lines from it.
  */
-import { Fault } from "../../../mod/fault.ts";
+import { Fault } from "../../../../mod/fault.ts";
 
 /** A place between two lines. */
 export interface Position {

@@ -4,15 +4,15 @@
  * these can be told from another (the API server ends a broken answer like a whole one), so a log counts as read to
  * its end only when two requests in a row, made after the container had ended, found the same end.
  */
-import { Fault, type FaultCode, isFault } from "../../../mod/fault.ts";
-import type { Clock, Log, LogOptions, LogPiece } from "../../../mod/ports.ts";
-import type { ClusterAccess } from "../../cluster/port.ts";
+import { Fault, type FaultCode, isFault } from "../../../../mod/fault.ts";
+import type { Clock, Log, LogOptions, LogPiece } from "../../../../mod/ports.ts";
+import type { ClusterAccess } from "../../../cluster/port.ts";
 import type { LogArchive } from "./archive.ts";
-import type { PodFacts } from "./facts.ts";
-import { readArchived } from "./log_archive.ts";
-import { ARCHIVE, formatCursor, parseCursor, type Position } from "./log_cursor.ts";
-import { type PassEnd, readPass, type Settled } from "./log_pass.ts";
-import { DISORDER_MS, type WhenLater } from "./log_track.ts";
+import type { PodFacts } from "../facts.ts";
+import { readArchived } from "./read_archive.ts";
+import { ARCHIVE, formatCursor, parseCursor, type Position } from "./cursor.ts";
+import { type PassEnd, readPass, type Settled } from "./pass.ts";
+import { DISORDER_MS, type WhenLater } from "./track.ts";
 
 /** The log of one run. */
 export interface RunLogSource {
