@@ -119,7 +119,8 @@ if (Deno.env.get("KUBECONFIG")) {
 
   test("a cursor resumes in a fast log that both streams write", async (bed) => {
     const both = 'echo "line $i"; echo "line $i" >&2';
-    await bed.attempt(counting(20_000).replace('echo "line $i"', both));
+    // The runtime may lose what a process writes in its last moment (seen of containerd): that is not what is tested.
+    await bed.attempt(`${counting(20_000).replace('echo "line $i"', both)}; sleep 2`);
     const lines: string[] = [];
     let cursor: string | undefined;
     for (let most = 1; lines.length < 30_000; most += 700) {

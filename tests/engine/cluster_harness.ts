@@ -134,7 +134,9 @@ function withoutDocument(behaviour: Behaviour): Record<string, unknown> {
 
 /** A row for each behaviour. A shell that is PID 1 heeds no signal unless it says what to do about it. */
 function rowsOf(image: string): PipelineTypes {
-  const scripts = { ...SCRIPTS, sleep: `trap 'exit 143' TERM; echo "line 1"; sleep 600 & wait` };
+  // A runtime may lose what a process writes in its last moment.
+  const print = `${SCRIPTS.print}; sleep 0.5`;
+  const scripts = { ...SCRIPTS, print, sleep: `trap 'exit 143' TERM; echo "line 1"; sleep 600 & wait` };
   return Object.fromEntries(
     Object.entries(scripts).map((
       [does, script],
