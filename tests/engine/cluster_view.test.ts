@@ -20,7 +20,7 @@ function marks(more: Partial<Marks> = {}): Marks {
 
 function run(more: Partial<RunFacts> = {}, marked: Partial<Marks> = {}): RunFacts {
   return {
-    ...{ name: "run", uid: "uid", created: AT[0], deleting: false, phase: "running", shutdown: false, failedPods: 0 },
+    ...{ name: "run", uid: "uid", created: AT[0], deleting: false, phase: "running", shutdown: false },
     marks: marks(marked),
     ...more,
   };

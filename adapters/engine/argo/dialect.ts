@@ -114,7 +114,6 @@ function facts(object: ApiObject): RunFacts | undefined {
     deleting: Boolean(metadata.deletionTimestamp),
     phase: phase === "running" && waits ? "held" : phase,
     shutdown: Boolean(spec.shutdown),
-    failedPods: 0,
     ...defined({
       message: status.message || undefined,
       startedAt: timeOf(status.startedAt),

@@ -27,8 +27,6 @@ export interface RunFacts {
   finishedAt?: string;
   /** Somebody asked the engine to end it (a Workflow's `spec.shutdown`). */
   shutdown: boolean;
-  /** Pods that the engine has seen fail for good, where it counts them. */
-  failedPods: number;
 }
 
 /** One container of a pod. */

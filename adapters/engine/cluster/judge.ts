@@ -76,9 +76,9 @@ export function createJudge(options: JudgeOptions): Judge {
     const { endedBy, endedAt, deadlineSeconds } = facts.marks;
     if (endedBy !== undefined) {
       const grace = Math.max(0, ...entry.pods.map(({ graceSeconds = GRACE_SECONDS }) => graceSeconds));
-      const since = Math.max(Date.parse(endedAt ?? facts.created), hardened.get(facts.uid) ?? 0);
+      const since = Math.max(Date.parse(endedAt ?? facts.created), hardened.get(facts.name) ?? 0);
       if (now - since < grace * 1000 + HARDER_SLACK_MS) return;
-      hardened.set(facts.uid, now);
+      hardened.set(facts.name, now);
       return await end(entry, endedBy, "its pods do not end", true);
     }
     if (facts.phase === "held") return;
@@ -127,7 +127,9 @@ export function createJudge(options: JudgeOptions): Judge {
           log(level, "engine.not_judged", { runId: marks.runId ?? uid, reason: reasonOf(error) });
         }
       }
-      for (const name of asked.keys()) if (store.byName(name) === undefined) asked.delete(name);
+      for (const times of [asked, hardened]) {
+        for (const name of times.keys()) if (store.byName(name) === undefined) times.delete(name);
+      }
       return LOOK_MS;
     },
   };

@@ -22,7 +22,6 @@ const Job = z.object({
     startTime: text,
     completionTime: text,
     active: z.optional(z.number()),
-    failed: z.optional(z.number()),
     conditions: z.optional(z.array(
       z.object({ type: z.string(), status: z.string(), reason: text, message: text, lastTransitionTime: text }),
     )),
@@ -121,7 +120,6 @@ function facts(object: ApiObject): RunFacts | undefined {
     deleting: metadata.deletionTimestamp !== undefined,
     phase,
     shutdown: false,
-    failedPods: status.failed ?? 0,
     ...defined({
       message: phase === "held" ? undefined : verdict?.message,
       reason: verdict?.reason,
